@@ -51,22 +51,19 @@ def quantize_int8(
     quantize_dynamic(str(fp32), str(path), weight_type=QuantType.QInt8, per_channel=True)
     return Path(path)
 
-# %% ../nbs/04_onnx.ipynb #a2d62364
+# %% ../nbs/04_onnx.ipynb #bece4c55
 def predict_onnx(
-    path:str,           # ONNX file
-    tokenizer,          # Hugging Face tokenizer
-    texts:list,         # Texts of questions
-    max_length:int=512, # In tokens
-    bs:int=32           # Texts a batch
+    path:str,          # ONNX file
+    tokenizer,         # Hugging Face tokenizer
+    texts:list,        # Texts of questions
+    max_length:int=512 # In tokens
 )->np.ndarray: # float32 of shape (texts, tags)
-    "Probabilities of all tags from an ONNX model, in the order of `texts`"
-    session, order = ort.InferenceSession(str(path), providers=['CPUExecutionProvider']), sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    res = [None]*len(texts)
-    for b in (order[i:i+bs] for i in range(0, len(order), bs)):
-        x = tokenizer([texts[i] for i in b], padding=True, truncation=True, max_length=max_length, return_tensors='np')
-        logits, = session.run(['logits'], {k: x[k].astype(np.int64) for k in ('input_ids','attention_mask')})
-        for i,row in zip(b, 1/(1+np.exp(-logits))): res[i] = row
-    return np.stack(res).astype(np.float32)
+    "Probabilities of all tags from an ONNX model, text by text as in [prediction](04a_infer.html)"
+    session, res = ort.InferenceSession(str(path), providers=['CPUExecutionProvider']), []
+    for t in texts:
+        x = tokenizer(t, truncation=True, max_length=max_length, return_tensors='np')
+        res.append(session.run(['logits'], {k: x[k].astype(np.int64) for k in ('input_ids','attention_mask')})[0][0])
+    return (1/(1+np.exp(-np.stack(res)))).astype(np.float32)
 
 # %% ../nbs/04_onnx.ipynb #1114f342
 def parity(

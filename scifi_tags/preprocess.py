@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'parse_tags', 'question_id', 'RowError', 'read_questions', 'common_tags', 'prepare', 'multi_hot',
-           'hash_share', 'hash_split', 'random_split', 'save_prepared', 'load_prepared', 'scifi_preprocess']
+           'hash_share', 'first_twin', 'hash_split', 'random_split', 'save_prepared', 'load_prepared',
+           'scifi_preprocess']
 
 # %% ../nbs/02_preprocess.ipynb #320cbd6f
 import ast,csv,hashlib,json,re
@@ -131,12 +132,19 @@ def multi_hot(
     for row,ts in zip(res, tags): row[[index[t] for t in ts if t in index]] = 1
     return res
 
-# %% ../nbs/02_preprocess.ipynb #64cba240
+# %% ../nbs/02_preprocess.ipynb #ff70e68c
 def hash_share(
     key:str # Anything that names a question
 )->float: # In [0, 1), evenly spread, the same everywhere
     "A number that looks random but depends on `key` alone"
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], 'big')/2**48
+
+def first_twin(
+    df:pd.DataFrame # With columns id and title
+)->pd.Series: # An id for each row
+    "The smallest id among the questions with the same title, but for case and punctuation"
+    words = df.title.str.casefold().str.replace(r'\W+', ' ', regex=True).str.strip()
+    return df.groupby(words.where(words!='', df.id))['id'].transform('min')
 
 def hash_split(
     df:pd.DataFrame, # With columns id and title
@@ -144,9 +152,7 @@ def hash_split(
     test:float=0.1   # Share of questions for reporting scores
 )->pd.Series: # 'train', 'valid' or 'test' for each row
     "Assign each question to a split by a hash of its id; twins by title follow the first of them"
-    twin = df.title.str.casefold().str.replace(r'\W+', ' ', regex=True).str.strip()
-    first = df.groupby(twin.where(twin!='', df.id))['id'].transform('min')
-    return first.map(lambda i: 'test' if (h:=hash_share(i))<test else 'valid' if h<test+valid else 'train')
+    return first_twin(df).map(lambda i: 'test' if (h:=hash_share(i))<test else 'valid' if h<test+valid else 'train')
 
 # %% ../nbs/02_preprocess.ipynb #5e6c4849
 def random_split(

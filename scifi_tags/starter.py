@@ -29,10 +29,13 @@ def tag_counts(
     counts = json.loads(Path(path or _data/'tag_counts_2024.json').read_text(encoding='utf-8'))
     return {t:n for t,n in counts.items() if n>=at_least}
 
-# %% ../nbs/10_starter.ipynb #29248530
+# %% ../nbs/10_starter.ipynb #5a892c18
 KINDS = dict(person='people', group='groups', place='places', thing='things', work='works', event='events',
              maker='makers', phrase='phrases', plot='plots')
 TOPICS = 'themes','identify','aspects'  # files whose tags are asked about any universe; all other files are universes
+
+MEDIA = {'short-stories':'short story','novel':'novel','books':'book','movie':'movie','tv':'TV show','cartoon':'cartoon','anime':'anime',
+         'young-adult':'YA book','childrens-novel':"children's book",'anthology-book':'anthology','comics':'comic'}
 
 class LexiconError(ValueError):
     "A lexicon that cannot be used; the message lists every problem found, with file and tag"
@@ -164,14 +167,14 @@ def fill(self:Generator, frame, tag, others=()):
         sources.add(found[1])
     return text[:1].upper()+text[1:], sources
 
-# %% ../nbs/10_starter.ipynb #7bc52887
+# %% ../nbs/10_starter.ipynb #2aa1a90f
 @patch
 def title(self:Generator, tag):
     "A title about `tag` made from a frame, and its tags; `None` if no frame can be filled"
     own, kinds = self.lexicon[tag].get('frames', []), self.frames['titles']
     topic = self.lexicon[tag]['file'] in TOPICS
     for _ in range(20):
-        about = self.draw(self.universes) if topic and self.chance(0.7) else tag
+        about = self.draw(self.universes) if topic and tag not in MEDIA and self.chance(0.7) else tag
         if own and (about!=tag or self.chance(0.25)): frame = self.rng.choice(own)
         elif about!=tag: return None
         else: frame = self.rng.choice(kinds['single' if self.chance(0.5) else self.rng.choice(list(kinds))])
@@ -195,10 +198,7 @@ def body(self:Generator, tags):
     if self.chance(0.3): parts += self.sentences('aside', tags)
     return ' '.join(parts)
 
-# %% ../nbs/10_starter.ipynb #e256765e
-MEDIA = {'short-stories':'short story','novel':'novel','books':'book','movie':'movie','tv':'TV show','cartoon':'cartoon','anime':'anime',
-         'young-adult':'YA book','childrens-novel':"children's book",'anthology-book':'anthology','comics':'comic'}
-
+# %% ../nbs/10_starter.ipynb #a92b66fa
 @patch
 def memory(self:Generator, tag=None):
     "A medium, and a plot for each of up to three tags, of which `tag` comes first: `(medium, {tag: plot})`"

@@ -50,13 +50,21 @@ class MeanPoolClassifier(nn.Module):
         mask = attention_mask.unsqueeze(-1).to(x.dtype)
         return SequenceClassifierOutput(logits=self.head(self.dropout((x*mask).sum(1)/mask.sum(1).clamp(min=1))))
 
-# %% ../nbs/03_train.ipynb #9dcefd4c
+# %% ../nbs/03_train.ipynb #621017e4
+def _fingerprint(*parts): return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+def _done(run):
+    "What `training.json` of a finished run holds; `{}` if there is none"
+    file = Path(run)/'training.json'
+    return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+
+# %% ../nbs/03_train.ipynb #2ef8c26d
 def load_run(
     path:str # Folder that `train` has written
 )->tuple: # Model (in evaluation mode, on the CPU), tokenizer, and what `training.json` holds
     "Load a trained model"
     path = Path(path)
-    info, config = json.loads((path/'training.json').read_text(encoding='utf-8')), AutoConfig.from_pretrained(path)
+    info, config = _done(path), AutoConfig.from_pretrained(path)
     model = MeanPoolClassifier(config) if info['pooling']=='mean' else AutoModelForSequenceClassification.from_config(config)
     model.load_state_dict(load_file(path/'model.safetensors'))
     return model.eval(), AutoTokenizer.from_pretrained(path), info
@@ -131,14 +139,14 @@ def choose_thresholds(
     weight = targ.sum(0)/(targ.sum(0)+shrink)
     return (weight*own+(1-weight)*common).astype(np.float32)
 
-# %% ../nbs/03_train.ipynb #28aa5b2a
+# %% ../nbs/03_train.ipynb #f2e84989
 class Autocast(Callback):
     "Run model and loss in `dtype` where that is safe; for processors, as fastai's own mixed precision is for GPUs"
     order = 10
     def __init__(self, device_type='cpu', dtype=torch.bfloat16): self.context = partial(torch.autocast, device_type, dtype)
-    def before_batch(self): self.autocast = self.context(); self.autocast.__enter__()
+    def before_batch(self): self.cast = self.context(); self.cast.__enter__()
     def after_pred(self): self.learn.pred = self.pred.float()
-    def after_loss(self): self.autocast.__exit__(None, None, None)
+    def after_loss(self): self.cast.__exit__(None, None, None)
 
 def make_learner(
     dls,                # From `make_dls`
@@ -235,11 +243,11 @@ def data_digest(df:pd.DataFrame)->str: # sha256 as hex
 
 def _rate(r): return slice(*r) if isinstance(r, (tuple,list)) else r
 
-# %% ../nbs/03_train.ipynb #fc369fdf
+# %% ../nbs/03_train.ipynb #41f8b344
 def train(
     df:pd.DataFrame, # Prepared questions with a split
     vocab:list,      # The tags in order
-    out:str,         # Folder of the run; one that was interrupted is taken up where it stopped
+    out:str,         # Folder of the run; one that was interrupted is taken up where it stopped, one that is finished is not repeated
     precision:str='auto', # See `make_learner`
     find_rate:bool=False, # Use the rates that `lr_find` suggests instead of those in `settings`
     progress:bool=True,   # Show progress?
@@ -248,8 +256,9 @@ def train(
     "Fine-tune a model, choose its thresholds on the validation questions, and save it"
     if unknown:=set(settings)-set(PUBLISHED): raise TypeError(f'unknown settings: {", ".join(sorted(unknown))}')
     s, out = {**PUBLISHED, **settings}, Path(out)
-    info = dict(json.loads(json.dumps({k: str(v) if k=='base_model' else v for k,v in s.items()})), data=data_digest(df), n_tags=len(vocab), n_train=int((df.split=='train').sum()))
-    run = hashlib.sha256(json.dumps([info, precision, find_rate, vocab]).encode()).hexdigest()
+    info = dict(json.loads(json.dumps(s, default=str)), data=data_digest(df), n_tags=len(vocab), n_train=int((df.split=='train').sum()))
+    run = info['run'] = _fingerprint(info, precision, find_rate, vocab, _done(s['base_model']).get('run'))
+    if _done(out).get('run')==run: return _done(out)
     out.mkdir(parents=True, exist_ok=True)
     state = load_checkpoint(out/'checkpoint.pt', run)
     load_blurr().set_seed(s['seed'])
