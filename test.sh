@@ -3,6 +3,7 @@
 set -euo pipefail
 
 say() { printf '%s\n' "== $*"; }
+has() { command -v "$1" >/dev/null; }
 die() { printf 'test.sh: %s\n' "$*" >&2; exit 2; }
 help() { cat <<'HELP'
 Usage: ./test.sh [NOTEBOOK ...]
@@ -41,9 +42,9 @@ if (( ! $# )); then mapfile -t files < <(find nbs -name '*.ipynb'); fi
 # --- what the system must have -----------------------------------------------------------------------------------------------
 apt_install() {
     local sudo=()
-    command -v apt-get >/dev/null || die "missing here, and there is no apt-get to install it: $*"
+    has apt-get || die "missing here, and there is no apt-get to install it: $*"
     if (( EUID )); then
-        command -v sudo >/dev/null || die "missing here; as root, run: apt-get install $*"
+        has sudo || die "missing here; as root, run: apt-get install $*"
         sudo=(sudo)
     fi
     say "Installing $* with apt-get"
@@ -68,7 +69,7 @@ python=$(find_python) || {
     python=$(find_python) || die 'needs Python 3.11, 3.12 or 3.13, with its venv module'
 }
 if grep -qsE '"#\| *browser' "${files[@]}" /dev/null; then # notebooks with cells that drive a browser
-    command -v chromium >/dev/null && command -v chromedriver >/dev/null || apt_install chromium chromium-driver
+    if ! has chromium || ! has chromedriver; then apt_install chromium chromium-driver; fi
 fi
 
 # --- the environment ---------------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ make_stack() {
     say "Installing the pinned packages into $VENV: a few minutes, the first time"
     mkdir -p "$VENV"
     echo unfinished > "$stack_stamp"
-    find "$VENV" -mindepth 1 -maxdepth 1 ! -path "$stack_stamp" -exec rm -rf {} +
+    find "$VENV" -mindepth 1 -maxdepth 1 ! -name "${stack_stamp##*/}" -exec rm -rf {} +
     "$python" -m venv "$VENV"
     # torch brings what its build for this machine needs; all else is in the lock, which pip must take as it is: blurr asks for
     # another torch, fastai for a torchvision that breaks transformers, and neither is used
