@@ -18,16 +18,16 @@ from fastcore.script import call_parse
 
 from .text import clean_text,clean_title,write_text
 
-# %% ../nbs/02_preprocess.ipynb #73aa61e9
+# %% ../nbs/02_preprocess.ipynb #90cc3015
 def parse_tags(
     text:str # A list of strings as JSON, or as a Python literal; '' is the empty list
 )->list: # The tags
     "Read a list of tags out of a cell; `ValueError` if it is anything else"
     if not text.strip(): return []
-    try: tags = json.loads(text)
-    except ValueError:
-        try: tags = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError): tags = None
+    tags = None
+    for read in json.loads, ast.literal_eval:
+        try: tags = read(text.strip()); break
+        except (ValueError, SyntaxError, MemoryError, RecursionError): pass
     if not isinstance(tags, list) or not all(isinstance(t, str) and t for t in tags): raise ValueError(f'tags are no list of names: {text[:60]!r}')
     return list(dict.fromkeys(tags))
 
