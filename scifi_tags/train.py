@@ -7,7 +7,7 @@ __all__ = ['TEXTS', 'GRID', 'PUBLISHED', 'MeanPoolClassifier', 'load_run', 'load
            'choose_thresholds', 'Autocast', 'make_learner', 'Checkpoint', 'save_checkpoint', 'load_checkpoint',
            'fit_stages', 'predict_torch', 'data_digest', 'train', 'scifi_train']
 
-# %% ../nbs/03_train.ipynb #23055b10
+# %% ../nbs/03_train.ipynb #e4f63fad
 import hashlib,json,random
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from fastai.learner import Learner
 from fastai.losses import BCEWithLogitsLossFlat
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
-from fastcore.script import call_parse,store_true
+from fastcore.script import call_parse
 from safetensors.torch import load_file,save_file
 from torch import nn
 from transformers import AutoConfig,AutoModel,AutoModelForSequenceClassification,AutoTokenizer
@@ -181,13 +181,20 @@ class Checkpoint(Callback):
         self.state['epoch'] = self.epoch+1
         save_checkpoint(self.file, self.state, self.learn)
 
-# %% ../nbs/03_train.ipynb #adae0f89
+# %% ../nbs/03_train.ipynb #668fcc96
+def _plain(o):
+    "`o` with NumPy's numbers, in dictionaries and lists however deep, made Python's own"
+    if isinstance(o, dict): return {k: _plain(v) for k,v in o.items()}
+    if isinstance(o, (list,tuple)): return type(o)(map(_plain, o))
+    return o.item() if isinstance(o, np.generic) else o
+
 def save_checkpoint(file, state, learn):
     "Write `state`, the weights and the optimiser to `file` in one step"
     part = file.with_suffix('.part')
-    torch.save(dict(state, model=learn.model.state_dict(), opt=learn.opt.state_dict()), part)
+    torch.save(dict(_plain(state), model=learn.model.state_dict(), opt=_plain(learn.opt.state_dict())), part)
     part.replace(file)
 
+# %% ../nbs/03_train.ipynb #abd6831d
 def load_checkpoint(
     file:Path, # Written by `save_checkpoint`
     run:str    # Fingerprint of the run it must belong to
@@ -216,17 +223,17 @@ def fit_stages(
         if opt:=state.pop('opt', None): learn.opt.load_state_dict(opt)
         if state['epoch']<n: learn.fit_one_cycle(n, rate, start_epoch=state['epoch'], cbs=Checkpoint(learn.path, state, seed))
 
-# %% ../nbs/03_train.ipynb #c3b41b9d
+# %% ../nbs/03_train.ipynb #c4a78e07
 @torch.no_grad()
 def predict_torch(
-    model,              # A model with Hugging Face's interface, in evaluation mode
+    model,              # A model with Hugging Face's interface; it is put in evaluation mode
     tokenizer,          # Its tokenizer
     texts:list,         # Texts of questions
     max_length:int=512, # In tokens
     bs:int=64           # Texts a batch
 )->np.ndarray: # float32 of shape (texts, tags)
     "Probabilities of all tags for `texts`, in their order"
-    device, order = next(model.parameters()).device, sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    device, order = next(model.eval().parameters()).device, sorted(range(len(texts)), key=lambda i: len(texts[i]))
     res = np.zeros((len(texts), model.config.num_labels), np.float32)
     for b in (order[i:i+bs] for i in range(0, len(order), bs)):
         x = tokenizer([texts[i] for i in b], padding=True, truncation=True, max_length=max_length, return_tensors='pt').to(device)
@@ -270,7 +277,7 @@ def train(
     _save_run(out, objects, vocab, info)
     return info
 
-# %% ../nbs/03_train.ipynb #50e12251
+# %% ../nbs/03_train.ipynb #8894eeed
 def _found_rates(learn, state):
     "The rate that `lr_find` suggests for the head; the encoder gets up to a hundredth of it"
     if 'rates' not in state:
@@ -283,7 +290,7 @@ def _validate(objects, df, vocab, s):
     "Thresholds from the validation questions, and the scores there"
     _,_,tokenizer,model = objects
     valid = df[df.split=='valid']
-    prob = predict_torch(model.eval(), tokenizer, [TEXTS[s['text']](r) for r in valid.itertuples()], s['max_length'])
+    prob = predict_torch(model, tokenizer, [TEXTS[s['text']](r) for r in valid.itertuples()], s['max_length'])
     targ = multi_hot(valid.tags, vocab)
     thresholds = choose_thresholds(targ, prob)
     return dict(thresholds=dict(zip(vocab, thresholds.round(4).tolist())), valid=dict(n=len(valid), at_half=f1_scores(targ, prob>=.5), own_thresholds=f1_scores(targ, prob>=thresholds)))
@@ -298,7 +305,7 @@ def _save_run(out, objects, vocab, info):
     write_text(out/'training.json', json.dumps(info, indent=1)+'\n')
     (out/'checkpoint.pt').unlink(missing_ok=True)
 
-# %% ../nbs/03_train.ipynb #ae4e9a8e
+# %% ../nbs/03_train.ipynb #483190e6
 @call_parse
 def scifi_train(
     path:str='prepared',                  # Folder written by scifi_preprocess
@@ -313,7 +320,7 @@ def scifi_train(
     rate_frozen:float=PUBLISHED['rates'][0], # Learning rate of the head alone
     rate_first:float=PUBLISHED['rates'][1][0], # Learning rate of the first group of layers, unfrozen
     rate_last:float=PUBLISHED['rates'][1][1], # Learning rate of the last group of layers, unfrozen
-    find_rate:store_true=False,           # Take the learning rates from lr_find
+    find_rate:bool=False,                  # Take the learning rates from lr_find
     precision:str='auto',                 # 'auto' (fp16 on a GPU, fp32 on a CPU), 'fp32' or 'bf16'
     seed:int=PUBLISHED['seed']            # Of the new layer, shuffling and dropout
 ):
