@@ -6,16 +6,22 @@
 __all__ = ['MODEL', 'TOKENIZER', 'TAGS', 'CONFIG', 'ARTEFACT', 'export_fp32', 'quantize_int8', 'predict_onnx', 'parity',
            'ParityError', 'check_parity', 'make_config', 'install', 'export_artefact', 'scifi_export']
 
-# %% ../nbs/04_onnx.ipynb #f82b04d4
+# %% ../nbs/04_onnx.ipynb #feaf94d9
 import hashlib,json,shutil,tempfile,warnings
 from importlib.metadata import version
+from logging import getLogger
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from fastcore.script import call_parse
-from onnxruntime.quantization import QuantType,quantize_dynamic
+from onnx import TensorProto
+from onnx.helper import make_node
+from onnx.numpy_helper import from_array,to_array
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -23,7 +29,7 @@ from .preprocess import load_prepared,multi_hot
 from .text import write_text
 from .train import TEXTS,f1_scores,load_run,predict_torch
 
-# %% ../nbs/04_onnx.ipynb #4146e3a7
+# %% ../nbs/04_onnx.ipynb #edb37c64
 class _Logits(nn.Module):
     "A Hugging Face classifier as a plain function of two tensors"
     def __init__(self, model): super().__init__(); self.model = model
@@ -38,27 +44,54 @@ def export_fp32(
     x = torch.ones(2, 8, dtype=torch.int64)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')   # of tracing and of the exporter's age; the parity gate checks the result
-        torch.onnx.export(_Logits(model.cpu().eval()), (x, x), str(path), input_names=['input_ids','attention_mask'], output_names=['logits'],
+        torch.onnx.export(_Logits(model.cpu()).eval(), (x, x), str(path), input_names=['input_ids','attention_mask'], output_names=['logits'],
                           dynamic_axes=dict(input_ids=axes, attention_mask=axes, logits={0:'batch'}), opset_version=17, dynamo=False)
     return Path(path)
 
-# %% ../nbs/04_onnx.ipynb #138e98df
+# %% ../nbs/04_onnx.ipynb #27909386
+def _round_rows(w):
+    "The matrix `w` as int8, and a float32 scale for each row"
+    scale = np.maximum(abs(w).max(1, keepdims=True), 1e-9)/127
+    return np.round(w/scale).astype(np.int8), scale.astype(np.float32)
+
+def _lookup_int8(graph, node, w):
+    "Replace `node`, which looks up rows of the weight `w`, by one that looks up 8-bit rows and their scales"
+    name, ids, i = w.name, node.input[1], list(graph.node).index(node)
+    parts = dict(zip(('_int8','_scale'), _round_rows(to_array(w))))
+    graph.initializer.remove(w)
+    graph.initializer.extend([from_array(a, name+p) for p,a in parts.items()])
+    graph.node.remove(node)
+    nodes = [make_node('Gather', [name+p,ids], [name+p+'_rows']) for p in parts]
+    nodes += [make_node('Cast', [name+'_int8_rows'], [name+'_rows'], to=TensorProto.FLOAT), make_node('Mul', [name+'_rows',name+'_scale_rows'], list(node.output))]
+    for j,n in enumerate(nodes): graph.node.insert(i+j, n)
+
+# %% ../nbs/04_onnx.ipynb #9c3bfe4d
 def quantize_int8(
     fp32:str, # ONNX file from `export_fp32`
     path:str  # ONNX file to write
 )->Path:
     "Write a copy of an ONNX model with 8-bit weights"
-    quantize_dynamic(str(fp32), str(path), weight_type=QuantType.QInt8, per_channel=True)
+    logger = getLogger('onnxruntime.quantization.matmul_nbits_quantizer')
+    logger.setLevel('ERROR')
+    with tempfile.TemporaryDirectory() as tmp:
+        quant_pre_process(str(fp32), f'{tmp}/simpler.onnx', skip_symbolic_shape=True)
+        model = onnx.load(f'{tmp}/simpler.onnx')
+    weights = {w.name:w for w in model.graph.initializer if w.data_type==TensorProto.FLOAT and len(w.dims)==2}
+    for n in list(model.graph.node):
+        if n.op_type=='Gather' and n.input[0] in weights: _lookup_int8(model.graph, n, weights[n.input[0]])
+    quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=64, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path))
     return Path(path)
 
-# %% ../nbs/04_onnx.ipynb #bece4c55
+# %% ../nbs/04_onnx.ipynb #139c15b4
 def predict_onnx(
     path:str,          # ONNX file
     tokenizer,         # Hugging Face tokenizer
     texts:list,        # Texts of questions
     max_length:int=512 # In tokens
 )->np.ndarray: # float32 of shape (texts, tags)
-    "Probabilities of all tags from an ONNX model, text by text as in [prediction](04a_infer.html)"
+    "Probabilities of all tags from an ONNX model"
     session, res = ort.InferenceSession(str(path), providers=['CPUExecutionProvider']), []
     for t in texts:
         x = tokenizer(t, truncation=True, max_length=max_length, return_tensors='np')
@@ -122,7 +155,7 @@ def install(
         shutil.copyfile(Path(folder)/f, part)
         part.replace(out/f)
 
-# %% ../nbs/04_onnx.ipynb #52de90a4
+# %% ../nbs/04_onnx.ipynb #24659476
 def export_artefact(
     run:str,       # Folder of a trained model
     questions,     # DataFrame of prepared questions to check parity on, with columns title, description and tags
@@ -152,7 +185,7 @@ def _save_tokenizer(tokenizer, path):
     fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     fast.no_truncation()
     fast.no_padding()
-    fast.save(str(path))
+    fast.save(str(path), pretty=False)
 
 # %% ../nbs/04_onnx.ipynb #da7aafe0
 @call_parse
