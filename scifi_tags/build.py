@@ -102,7 +102,7 @@ def cross_scores(
     for i in np.unique(fold): said[fold==i] = prob[fold==i]>=choose_thresholds(targ[fold!=i], prob[fold!=i], **kw)
     return dict(f1_scores(targ, said), precision_at_1=float(targ[np.arange(len(targ)), prob.argmax(1)].mean()), n=len(targ))
 
-# %% ../nbs/13_build.ipynb #7ac56ec5
+# %% ../nbs/13_build.ipynb #c69817af
 def build(
     questions:str=None,  # File of real questions (CSV or JSON lines); `None` for the starter corpus alone
     outs:tuple=('artefact',), # Folders for the artefact
@@ -119,14 +119,14 @@ def build(
     starter = starter_data(n)
     train(starter, vocab, work/'first', base_model=base_model or minilm_path(), **first, **kw)
     named = dict(base_model=Path(base_model).name if base_model else BASE_NAME)
-    data = dict(generated=dict(n=n, sha256=data_digest(starter)))
-    if real is None: return export_artefact(work/'first', starter[starter.split=='valid'], *outs, **named, data=data)
+    trained_on = dict(generated=dict(n=n, sha256=data_digest(starter)))
+    if real is None: return export_artefact(work/'first', starter[starter.split=='valid'], *outs, **named, trained_on=trained_on)
     second = dict(second, base_model=work/'first', **kw)
     prob, targ = cross_validate(real, starter, vocab, work, k, **second), multi_hot(real.tags, vocab)
     train(mixture(real, starter), vocab, work/'second', **second)
     thresholds = dict(zip(vocab, choose_thresholds(targ, prob).round(4).tolist()))
-    data['real'] = dict(n=len(real), sha256=data_digest(real.assign(split='train')), ids=real.id.tolist())
-    return export_artefact(work/'second', real, *outs, **named, thresholds=thresholds, data=data, cross_validation=cross_scores(targ, prob, folds(real, k)))
+    trained_on['real'] = dict(n=len(real), sha256=data_digest(real.assign(split='train')), ids=real.id.tolist())
+    return export_artefact(work/'second', real, *outs, **named, thresholds=thresholds, trained_on=trained_on, cross_validation=cross_scores(targ, prob, folds(real, k)))
 
 # %% ../nbs/13_build.ipynb #1a699910
 @call_parse
