@@ -117,26 +117,27 @@ def f1_scores(
     f1 = 2*tp/np.maximum(n_targ+n_pred, 1)
     return dict(f1_micro=float(2*tp.sum()/max((n_targ+n_pred).sum(), 1)), f1_macro=float(f1[n_targ>0].mean()) if n_targ.any() else 0.)
 
-# %% ../nbs/03_train.ipynb #8828485e
+# %% ../nbs/03_train.ipynb #1df8c040
 GRID = np.round(np.arange(0.02, 0.96, 0.01), 2)
 
 def _f1_by_threshold(targ, prob):
-    "F1 of each tag at each threshold of `GRID`, shape (len(GRID), tags), and the micro F1 of all tags at each"
+    "F1 of each tag at each threshold of `GRID`, shape (len(GRID), tags), and the mean of micro and macro F1 at each"
     said = prob[None]>=GRID[:,None,None]
     tp, n = (said&(targ>0)).sum(1), said.sum(1)+targ.sum(0)
-    return 2*tp/np.maximum(n, 1), 2*tp.sum(1)/n.sum(1)
+    by_tag = 2*tp/np.maximum(n, 1)
+    return by_tag, (2*tp.sum(1)/np.maximum(n.sum(1), 1)+by_tag[:,targ.any(0)].mean(1))/2
 
 def choose_thresholds(
     targ:np.ndarray,  # Zeros and ones, shape (questions, tags)
     prob:np.ndarray,  # Probabilities, the same shape
-    shrink:float=20.  # Examples at which a tag's own threshold counts as much as the common one
+    shrink:float=40.  # Examples at which a tag's own threshold counts as much as the common one
 )->np.ndarray: # float32, one threshold a tag
     "The threshold of each tag with the best F1, drawn towards the common one where examples are few"
-    by_tag,micro = _f1_by_threshold(targ, prob)
-    common = GRID[micro.argmax()]
+    by_tag,overall = _f1_by_threshold(targ, prob)
+    common = GRID[overall.argmax()]
     best = by_tag==by_tag.max(0)                                   # of several best ones, the one nearest to the common one
     own = GRID[np.where(best, abs(GRID-common)[:,None], np.inf).argmin(0)]
-    weight = targ.sum(0)/(targ.sum(0)+shrink)
+    weight = targ.sum(0)/np.maximum(targ.sum(0)+shrink, 1)
     return (weight*own+(1-weight)*common).astype(np.float32)
 
 # %% ../nbs/03_train.ipynb #f2e84989
@@ -277,7 +278,7 @@ def train(
     _save_run(out, objects, vocab, info)
     return info
 
-# %% ../nbs/03_train.ipynb #8894eeed
+# %% ../nbs/03_train.ipynb #a49c52e8
 def _found_rates(learn, state):
     "The rate that `lr_find` suggests for the head; the encoder gets up to a hundredth of it"
     if 'rates' not in state:
@@ -293,7 +294,7 @@ def _validate(objects, df, vocab, s):
     prob = predict_torch(model, tokenizer, [TEXTS[s['text']](r) for r in valid.itertuples()], s['max_length'])
     targ = multi_hot(valid.tags, vocab)
     thresholds = choose_thresholds(targ, prob)
-    return dict(thresholds=dict(zip(vocab, thresholds.round(4).tolist())), valid=dict(n=len(valid), at_half=f1_scores(targ, prob>=.5), own_thresholds=f1_scores(targ, prob>=thresholds)))
+    return dict(thresholds=dict(zip(vocab, thresholds.astype(float).round(4).tolist())), valid=dict(n=len(valid), at_half=f1_scores(targ, prob>=.5), own_thresholds=f1_scores(targ, prob>=thresholds)))
 
 def _save_run(out, objects, vocab, info):
     "Write weights, configuration, tokenizer, vocabulary and `training.json`"
