@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'TOPICS', 'MEDIA', 'tag_counts', 'LexiconError', 'check_entry', 'read_lexicon', 'closure', 'read_frames',
            'Generator', 'write_questions', 'scifi_starter']
 
-# %% ../nbs/10_starter.ipynb #3c5fb58a
+# %% ../nbs/10_starter.ipynb #6c7372f2
 import csv,io,json,random,re,tomllib
 from collections import Counter
 from functools import cached_property
@@ -15,10 +15,11 @@ from pathlib import Path
 from fastcore.basics import patch
 from fastcore.script import call_parse
 
+import scifi_tags
 from .text import write_text
 
-# %% ../nbs/10_starter.ipynb #388976fc
-_data = Path(__file__).parent/'data' if '__file__' in globals() else Path('../data')
+# %% ../nbs/10_starter.ipynb #0fc9676b
+_data = Path(scifi_tags.__file__).parent/'data'
 
 # %% ../nbs/10_starter.ipynb #35a3d843
 def tag_counts(

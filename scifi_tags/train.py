@@ -7,7 +7,7 @@ __all__ = ['TEXTS', 'GRID', 'PUBLISHED', 'MeanPoolClassifier', 'load_run', 'load
            'choose_thresholds', 'Autocast', 'make_learner', 'Checkpoint', 'save_checkpoint', 'load_checkpoint',
            'fit_stages', 'predict_torch', 'data_digest', 'train', 'scifi_train']
 
-# %% ../nbs/03_train.ipynb #e4f63fad
+# %% ../nbs/03_train.ipynb #42970b3a
 import hashlib,json,random
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from fastai.data.block import DataBlock,MultiCategoryBlock
 from fastai.data.transforms import ColReader,IndexSplitter
 from fastai.learner import Learner
 from fastai.losses import BCEWithLogitsLossFlat
+from fastai.metrics import AccumMetric,ActivationType
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 from fastcore.script import call_parse
@@ -140,7 +141,12 @@ def choose_thresholds(
     weight = targ.sum(0)/np.maximum(targ.sum(0)+shrink, 1)
     return (weight*own+(1-weight)*common).astype(np.float32)
 
-# %% ../nbs/03_train.ipynb #f2e84989
+# %% ../nbs/03_train.ipynb #12e1c2ad
+def _f1_metric(name):
+    "A fastai metric: F1 at a threshold of 0.5"
+    def f1(pred, targ): return f1_scores(targ, pred)[name]
+    return AccumMetric(f1, name=name, activation=ActivationType.Sigmoid, thresh=0.5, to_np=True, flatten=False)
+
 class Autocast(Callback):
     "Run model and loss in `dtype` where that is safe; for processors, as fastai's own mixed precision is for GPUs"
     order = 10
@@ -158,7 +164,7 @@ def make_learner(
 )->Learner:
     "A fastai `Learner` for multi-label classification with a Hugging Face model"
     blurr = load_blurr()
-    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=BCEWithLogitsLossFlat(), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, fused=True),
+    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=BCEWithLogitsLossFlat(), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, fused=True), metrics=[_f1_metric('f1_micro'), _f1_metric('f1_macro')],
                     splitter=blurr.blurr_splitter, cbs=[blurr.BaseModelCallback], path=path, model_dir='.')
     if not progress: learn.remove_cb(ProgressCallback); learn.logger = noop
     if precision=='bf16': learn.add_cb(Autocast(learn.dls.device.type))
