@@ -75,9 +75,9 @@ def check_entry(
     bad += [f'often: {o} = {p} is no share between 0 and 1' for o,p in entry.get('often', {}).items() if not 0<p<1]
     return bad + [f'questions: {o}' for o in _check_questions(entry.get('questions', []), vocab)]
 
-# %% ../nbs/10_starter.ipynb #3c46d1b9
+# %% ../nbs/10_starter.ipynb #a50f6a38
 def read_lexicon(
-    path:str=None # Folder of TOML files; default: the lexicon that comes with the project
+    path:str=None # Folder of TOML files with an entry for every tag; default: the lexicon that comes with the project
 )->dict: # `{tag: entry}`; each entry also holds the name of its `file`
     "Read a lexicon and check it; `LexiconError` lists all that is wrong with it"
     files, lexicon, bad = sorted(Path(path or _data/'lexicon').glob('*.toml')), {}, []
@@ -90,6 +90,7 @@ def read_lexicon(
             if tag in lexicon: bad.append(f'{f.name}: {tag}: also in {lexicon[tag]["file"]}.toml')
             bad += [f'{f.name}: {tag}: {o}' for o in check_entry(tag, entry, vocab)]
             lexicon[tag] = dict(entry, file=f.stem)
+    bad = bad or [f'no entry for {t}' for t in vocab if t not in lexicon]
     if bad: raise LexiconError('\n'.join(bad))
     return lexicon
 
@@ -117,7 +118,7 @@ def read_frames(
     if bad: raise LexiconError('unknown slot in '+'\n'.join(bad))
     return frames
 
-# %% ../nbs/10_starter.ipynb #8e702fc0
+# %% ../nbs/10_starter.ipynb #e180698f
 class Generator:
     "Writes questions from a lexicon and frames, the same ones for the same `seed`"
     def __init__(self,
@@ -130,7 +131,7 @@ class Generator:
         self.closures = {t: closure(self.lexicon, t) for t in self.lexicon}
 
     @cached_property
-    def universes(self): return [t for t in self.counts if t in self.lexicon and self.lexicon[t]['file'] not in TOPICS]
+    def universes(self): return [t for t in self.counts if self.lexicon[t]['file'] not in TOPICS]
 
     def terms(self, tag, slot): return self.lexicon[tag].get(KINDS[slot], [])
     def chance(self, p): return self.rng.random()<p
@@ -199,23 +200,23 @@ def body(self:Generator, tags):
     if self.chance(0.3): parts += self.sentences('aside', tags)
     return ' '.join(parts)
 
-# %% ../nbs/10_starter.ipynb #a92b66fa
+# %% ../nbs/10_starter.ipynb #3a1b60bc
 @patch
 def memory(self:Generator, tag=None):
     "A medium, and a plot for each of up to three tags, of which `tag` comes first: `(medium, {tag: plot})`"
-    plotted = [t for t in self.counts if t in self.lexicon and self.terms(t, 'plot') and t!='story-identification']
+    plotted = [t for t in self.counts if self.terms(t, 'plot') and t!='story-identification']
     medium = tag if tag in MEDIA else self.draw([t for t in plotted if t in MEDIA])
     themes = [self.draw([t for t in plotted if t not in MEDIA]) for _ in range(self.rng.choice([0,1,1,2]))]
     tags = dict.fromkeys([*([tag] if tag in plotted else themes[:1]), medium, *themes])
     return medium, {t: self.rng.choice(self.terms(t, 'plot')) for t in tags}
 
-# %% ../nbs/10_starter.ipynb #0a0d58f3
+# %% ../nbs/10_starter.ipynb #04127c5d
 @patch
 def identification(self:Generator, tag=None):
     "A question that asks for a work by its plot, about `tag` if that is a medium or has plots: title, body, tags"
     medium, plots = self.memory(tag)
     slots = dict(medium=MEDIA[medium], year=str(self.rng.randint(1965, 2018)))
-    own = [f for t in (medium,'story-identification') for f in self.lexicon.get(t, {}).get('frames', []) if _slots(f)==['plot']]
+    own = [f for t in (medium,'story-identification') for f in self.lexicon[t].get('frames', []) if _slots(f)==['plot']]
     frame = self.rng.choice(own if own and self.chance(0.6) else self.frames['identify']['titles'])
     first, *rest = plots
     title = frame.format(plot=plots[first], **slots)
@@ -258,13 +259,13 @@ def question(self:Generator, tag):
     tags = closure(self.lexicon, *tags)
     return self.scruffy(title), body, [t for t in self.counts if t in tags]
 
-# %% ../nbs/10_starter.ipynb #09919324
+# %% ../nbs/10_starter.ipynb #3823e920
 @patch
 def corpus(self:Generator,
     n:int=12_000 # Questions
 )->list: # `[{'title', 'url', 'description', 'tags'}]`, `tags` a list; every tag occurs if `n` is at least the number of tags
     "`n` different questions"
-    tags = [t for t in self.counts if t in self.lexicon]
+    tags = list(self.counts)
     todo, rows, seen, tries = self.rng.sample(tags, len(tags)), [], set(), 0
     while len(rows)<n:
         if (tries:=tries+1)>20*n+1000: raise LexiconError(f'the lexicon and the frames are too small for {n} different questions: {len(rows)} made')
