@@ -6,7 +6,7 @@
 __all__ = ['BASE_NAME', 'FIRST', 'SECOND', 'COPIES', 'REPLAY', 'SHARE', 'minilm_path', 'starter_data', 'mixture', 'blend',
            'folds', 'predict_int8', 'cross_validate', 'cross_scores', 'build', 'scifi_build']
 
-# %% ../nbs/13_build.ipynb #6792f75b
+# %% ../nbs/13_build.ipynb #25277de0
 import json,shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,7 @@ from safetensors.torch import load_file,save_file
 from .onnx import ParityError,export_artefact,export_fp32,predict_onnx,quantize_int8
 from .preprocess import first_twin,hash_share,hash_split,multi_hot,prepare,read_questions
 from .starter import Generator,tag_counts
-from .train import TEXTS,choose_thresholds,data_digest,f1_scores,load_run,train
+from .train import choose_thresholds,data_digest,f1_scores,load_run,question_texts,train
 
 # %% ../nbs/13_build.ipynb #7aeb3ff1
 BASE_NAME = 'sentence-transformers/all-MiniLM-L6-v2'
@@ -90,7 +90,7 @@ def predict_int8(
     int8 = quantize_int8(export_fp32(model, Path(run)/'fp32.onnx'), Path(run)/'int8.onnx')
     return predict_onnx(int8, tokenizer, texts, info['max_length'])
 
-# %% ../nbs/13_build.ipynb #8134354d
+# %% ../nbs/13_build.ipynb #100dd46b
 def cross_validate(
     real:pd.DataFrame,    # All real questions
     starter:pd.DataFrame, # From `starter_data`
@@ -105,7 +105,7 @@ def cross_validate(
     for i in range(k):
         train(mixture(real[fold!=i], starter, copies, replay), vocab, work/f'fold{i}', **settings)
         run = blend(settings['base_model'], work/f'fold{i}', work/f'blend{i}')
-        res[fold==i] = predict_int8(run, [TEXTS[settings['text']](r) for r in real[fold==i].itertuples()])
+        res[fold==i] = predict_int8(run, question_texts(real[fold==i], settings['text']))
     return res
 
 # %% ../nbs/13_build.ipynb #e534b3e8
@@ -120,7 +120,7 @@ def cross_scores(
     for i in np.unique(fold): said[fold==i] = prob[fold==i]>=choose_thresholds(targ[fold!=i], prob[fold!=i], **kw)
     return dict(f1_scores(targ, said), precision_at_1=float(targ[np.arange(len(targ)), prob.argmax(1)].mean()), n=len(targ))
 
-# %% ../nbs/13_build.ipynb #5fa7b857
+# %% ../nbs/13_build.ipynb #15df3b9c
 def build(
     questions:str=None,  # File of real questions (CSV or JSON lines); `None` for the starter corpus alone
     outs:tuple=('artefact',), # Folders for the artefact
@@ -146,7 +146,7 @@ def build(
     run = blend(work/'first', work/'second', work/'blend')
     thresholds = dict(zip(vocab, choose_thresholds(targ, prob).astype(float).round(4).tolist()))
     trained_on['real'] = dict(n=len(real), sha256=data_digest(real.assign(split='train')), ids=real.id.tolist())
-    return export_artefact(run, real, *outs, **named, thresholds=thresholds, trained_on=trained_on, cross_validation=cross_scores(targ, prob, folds(real, k)))
+    return export_artefact(run, real, *outs, int8_lost=int8_lost, **named, thresholds=thresholds, trained_on=trained_on, cross_validation=cross_scores(targ, prob, folds(real, k)))
 
 # %% ../nbs/13_build.ipynb #1a699910
 @call_parse
