@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
-# %% ../nbs/00a_text.ipynb #31ca57eb
-_block = 'address blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tbody td th thead tr ul'
+# %% ../nbs/00a_text.ipynb #294bea87
+_block = 'address blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 hr iframe li ol p pre table tbody td th thead tr ul'
 _inline = 'a b code del em i img ins kbd s samp small span strike strong sub sup u'
 
 def _tag_re(names): return re.compile(rf'</?(?:{"|".join(names.split())})(?:\s[^<>]*)?/?>', re.I)
