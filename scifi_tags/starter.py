@@ -210,7 +210,7 @@ def memory(self:Generator, tag=None):
     tags = dict.fromkeys([*([tag] if tag in plotted else themes[:1]), medium, *themes])
     return medium, {t: self.rng.choice(self.terms(t, 'plot')) for t in tags}
 
-# %% ../nbs/10_starter.ipynb #04127c5d
+# %% ../nbs/10_starter.ipynb #616281ec
 @patch
 def identification(self:Generator, tag=None):
     "A question that asks for a work by its plot, about `tag` if that is a medium or has plots: title, body, tags"
@@ -218,10 +218,9 @@ def identification(self:Generator, tag=None):
     slots = dict(medium=MEDIA[medium], year=str(self.rng.randint(1965, 2018)))
     own = [f for t in (medium,'story-identification') for f in self.lexicon[t].get('frames', []) if _slots(f)==['plot']]
     frame = self.rng.choice(own if own and self.chance(0.6) else self.frames['identify']['titles'])
-    first, *rest = plots
-    title = frame.format(plot=plots[first], **slots)
+    title = frame.format(plot=next(iter(plots.values())), **slots)
     parts = [s for part,n in (('open',1), ('detail',self.rng.randint(1,3)), ('ask',1)) for s in self.sentences(part, plots, n, 'identify', **slots)]
-    return title[:1].upper()+title[1:], ' '.join(parts), {medium, first, 'story-identification', *(t for t in rest if self.chance(0.6))}
+    return title[:1].upper()+title[1:], ' '.join(parts), {'story-identification', tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
 
 # %% ../nbs/10_starter.ipynb #0e9e7ab9
 @patch
