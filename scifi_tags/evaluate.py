@@ -10,7 +10,7 @@ __all__ = ['KS', 'TRAINED', 'TABLE', 'decide', 'set_scores', 'rank_scores', 'cal
            'plot_reliability', 'plot_pr', 'TorchRun', 'open_model', 'scored_questions', 'seen_questions', 'seen_note',
            'unscored', 'score_model', 'pictures', 'write_evaluation', 'scifi_evaluate']
 
-# %% ../nbs/12_evaluate.ipynb #9f8755e5
+# %% ../nbs/12_evaluate.ipynb #06347736
 import hashlib,json,re,sys
 from collections import Counter
 from functools import partial
@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 
 import scifi_tags
 from .infer import ArtefactError,Classifier,model_file
-from .preprocess import first_twin,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
+from .preprocess import first_twin,folds,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
 from .starter import KINDS,closure,read_frames,read_lexicon
 from .text import question_text,replacing,write_text
 
@@ -259,7 +259,7 @@ def fit_tfidf(
     score = fit_linear(words.transform(texts), y)
     return lambda texts: score(words.transform(texts))
 
-# %% ../nbs/12_evaluate.ipynb #eb35038a
+# %% ../nbs/12_evaluate.ipynb #0ff7ef7d
 def embed(
     texts:list, # Texts of questions
     bs:int=64   # Texts a batch
@@ -268,7 +268,7 @@ def embed(
     import torch
     from transformers import AutoModel,AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
-    from scifi_tags.build import minilm_path
+    from scifi_tags.train import minilm_path
     if not sys.stderr.isatty(): disable_progress_bar()
     tokenizer, model = AutoTokenizer.from_pretrained(path:=minilm_path()), AutoModel.from_pretrained(path).eval()
     order, res = sorted(range(len(texts)), key=lambda i: len(texts[i])), np.zeros((len(texts), model.config.hidden_size), np.float32)
@@ -305,7 +305,7 @@ def fold_thresholds(
     for i in np.unique(fold): res[fold==i] = choose_thresholds(y[fold!=i], p[fold!=i], **kw)
     return res
 
-# %% ../nbs/12_evaluate.ipynb #64326c9c
+# %% ../nbs/12_evaluate.ipynb #d279edd6
 TRAINED = {'TF-IDF + logistic regression': (lambda texts: np.array(texts, object), fit_tfidf), 'MiniLM embeddings + logistic regression': (embed, fit_linear)}
 
 def trained_baseline(
@@ -316,8 +316,7 @@ def trained_baseline(
     train:tuple=None  # Other questions to train on (DataFrame and texts); default: cross-validation
 )->tuple: # Scores and thresholds; `ImportError` if a package is missing
     "A baseline that was trained on other questions than it scores"
-    from scifi_tags.build import folds   # imports torch
-    from scifi_tags.train import choose_thresholds
+    from scifi_tags.train import choose_thresholds   # imports torch
     describe, fit = TRAINED[name]
     x, y = describe(texts), multi_hot(df.tags, tags)
     if train is None: return (p:=cross_predict(fit, x, y, folds(df))), fold_thresholds(y, p, folds(df))

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'TOPICS', 'MEDIA', 'tag_counts', 'LexiconError', 'check_entry', 'read_lexicon', 'closure', 'read_frames',
-           'Generator', 'write_questions', 'scifi_starter']
+           'Generator', 'written_questions', 'term_tags', 'term_hits', 'universe_of', 'ambiguous_terms',
+           'ambiguity_report', 'cards', 'write_questions', 'scifi_starter']
 
 # %% ../nbs/10_starter.ipynb #6c7372f2
 import csv,io,json,random,re,tomllib
@@ -222,12 +223,13 @@ def identification(self:Generator, tag=None):
     parts = [s for part,n in (('open',1), ('detail',self.rng.randint(1,3)), ('ask',1)) for s in self.sentences(part, plots, n, 'identify', **slots)]
     return title[:1].upper()+title[1:], ' '.join(parts), {'story-identification', tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
 
-# %% ../nbs/10_starter.ipynb #0e9e7ab9
+# %% ../nbs/10_starter.ipynb #ff00a8d5
+def _parts(q, tag): return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
+
 @patch
 def written(self:Generator, tag):
     "One of the questions that the lexicon holds for `tag`: title, body, tags"
-    q = self.rng.choice(self.lexicon[tag]['questions'])
-    return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
+    return _parts(self.rng.choice(self.lexicon[tag]['questions']), tag)
 
 @patch
 def made(self:Generator, tag):
@@ -276,6 +278,127 @@ def corpus(self:Generator,
         rows.append(dict(title=title, url=f'starter:{len(rows)+1}', description=body, tags=tags_))
     return rows
 
+# %% ../nbs/10_starter.ipynb #a6d4d12c
+def written_questions(
+    lexicon:dict # From `read_lexicon`
+)->list: # `[(title, body, tags)]`, the tags a set; a title that several tags have counts for the first of them
+    "Every question that the lexicon's authors wrote, once, with all that its tags imply"
+    found = {}
+    for tag,entry in lexicon.items():
+        for title,body,tags in (_parts(q, tag) for q in entry.get('questions', [])):
+            found.setdefault(title, (title, body, closure(lexicon, *tags)))
+    return list(found.values())
+
+# %% ../nbs/10_starter.ipynb #d3ae12b8
+def term_tags(
+    lexicon:dict # From `read_lexicon`
+)->dict: # `{term in lower case: {tag: term as it stands there}}`
+    "Which tags list a term, for every term of the lexicon"
+    found = {}
+    for tag,entry in lexicon.items():
+        for term in (t for kind in KINDS.values() for t in entry.get(kind, [])): found.setdefault(term.lower(), {}).setdefault(tag, term)
+    return found
+
+# %% ../nbs/10_starter.ipynb #ab75d6bb
+def _words(text): return re.findall(r'\w+', text.lower())
+
+def term_hits(
+    lexicon:dict # From `read_lexicon`
+)->dict: # `{term in lower case: (questions that contain it, how many of them carry a tag that lists it)}`
+    "How often the written questions contain each term, as whole words, and how often the term is right there"
+    terms, starts, hits, right = {}, {}, Counter(), Counter()
+    for term,tags in term_tags(lexicon).items():
+        words = _words(term)
+        terms.setdefault(tuple(words), []).append((term, tags.keys()))
+        starts.setdefault(words[0] if words else '', set()).add(len(words))
+    for title,body,tags in written_questions(lexicon):
+        words = [*_words(title), '|', *_words(body)]
+        found = {key for i,w in enumerate(words) for n in starts.get(w, ()) if (key := tuple(words[i:i+n])) in terms}
+        hits.update(term for key in found for term,_ in terms[key])
+        right.update(term for key in found for term,by in terms[key] if tags & by)
+    return {term: (hits[term], right[term]) for same in terms.values() for term,_ in same}
+
+# %% ../nbs/10_starter.ipynb #2de8257c
+def universe_of(
+    lexicon:dict # From `read_lexicon`
+)->dict: # `{tag: set of the tags of its universe}`, without topics and media, which belong to none
+    "Which tags belong together: one brings the other along always or now and then, or both do so with a third"
+    tags = [t for t,e in lexicon.items() if e['file'] not in TOPICS and t not in MEDIA]
+    found = {t: {t} for t in tags}
+    for t in tags:
+        for o in (*lexicon[t].get('implies', []), *lexicon[t].get('often', {})):
+            if o not in found: continue
+            both = found[t]|found[o]
+            for x in both: found[x] = both
+    return found
+
+# %% ../nbs/10_starter.ipynb #47d15381
+def ambiguous_terms(
+    lexicon:dict,      # From `read_lexicon`
+    hits:int=5,        # Judge no term by fewer written questions than this
+    share:float=0.2,   # A term is ambiguous if a smaller share of the questions that contain it carries a tag that lists it,
+    universes:int=2,   # or if tags of so many universes list it,
+    tags:int=4         # or so many tags
+)->list: # `[{'term', 'tags', 'hits', 'right', 'universes'}]`; those that are wrong in most questions first
+    "Terms that say little about the tags that list them: everyday words, and names that many things have"
+    world, found, found_in = universe_of(lexicon), [], term_hits(lexicon)
+    for term,by in term_tags(lexicon).items():
+        n,right = found_in[term]
+        worlds = len({frozenset(world[t]) for t in by if t in world})
+        if n>=hits and right<share*n or worlds>=universes or len(by)>=tags:
+            found.append(dict(term=term, tags=list(by), hits=n, right=right, universes=worlds))
+    return sorted(found, key=lambda o: (o['right']-o['hits'], o['term']))
+
+# %% ../nbs/10_starter.ipynb #3cc80034
+def ambiguity_report(
+    lexicon:dict, # From `read_lexicon`
+    n:int=None,   # Terms to show, the worst first; default: all
+    **limits      # For `ambiguous_terms`
+)->str: # A line for each term
+    "What authors may want to lengthen or remove: each ambiguous term, how often it is right, and where it stands"
+    rows = ambiguous_terms(lexicon, **limits)
+    lines = [f"{o['term']:24} right in {o['right']:3} of {o['hits']:4}   {', '.join(o['tags'])}" for o in rows[:n]]
+    return '\n'.join([f'{len(rows)} of {len(term_tags(lexicon))} terms say little about their tags', *lines])
+
+# %% ../nbs/10_starter.ipynb #55984462
+def cards(
+    lexicon:dict, # From `read_lexicon`
+    skip=None     # Terms in lower case to leave out; default: the `ambiguous_terms`
+)->list: # `[(term, '', tags)]`, the tags a set
+    "Each term of the lexicon as a question of its own, with the tags that list it and all that they imply"
+    if skip is None: skip = {o['term'] for o in ambiguous_terms(lexicon)}
+    return [(next(iter(tags.values())), '', closure(lexicon, *tags)) for term,tags in term_tags(lexicon).items() if term not in skip]
+
+# %% ../nbs/10_starter.ipynb #5f5989ef
+@patch
+def made_questions(self:Generator,
+    n,      # Questions
+    seen=() # Titles that must not occur
+)->list: # `[(title, body, tags)]`, the tags a set
+    "`n` different questions made from frames"
+    found, seen, tries = [], set(seen), 0
+    while len(found)<n:
+        if (tries:=tries+1)>20*n+1000: raise LexiconError(f'the lexicon and the frames are too small for {n} different questions: {len(found)} made')
+        q = self.made(self.draw(list(self.counts)))
+        if not q or q[0] in seen: continue
+        seen.add(q[0])
+        found.append((q[0], q[1], closure(self.lexicon, *q[2])))
+    return found
+
+# %% ../nbs/10_starter.ipynb #b36d6563
+@patch
+def curriculum(self:Generator,
+    n_made:int=12_000, # Questions from frames, beside all that are written
+    skip=None          # For `cards`
+)->list: # Rows like those of `corpus`; addresses are `starter:N`, and `card:N` for a term
+    "What to train a model on: all written questions, `n_made` from frames, and terms as cards"
+    written = written_questions(self.lexicon)
+    asked = [*written, *self.made_questions(n_made, {title for title,_,_ in written})]
+    rows = [(self.scruffy(title), f'starter:{i}', body, tags) for i,(title,body,tags) in enumerate(asked, 1)]
+    rows += [(title, f'card:{i}', body, tags) for i,(title,body,tags) in enumerate(cards(self.lexicon, skip), 1)]
+    order = {t:i for i,t in enumerate(self.counts)}
+    return [dict(title=title, url=url, description=body, tags=sorted(tags, key=order.get)) for title,url,body,tags in rows]
+
 # %% ../nbs/10_starter.ipynb #9780a713
 def write_questions(
     rows:list, # From `Generator.corpus`
@@ -287,17 +410,21 @@ def write_questions(
     out.writerows(dict(r, tags=json.dumps(r['tags'])) for r in rows)
     write_text(path, text.getvalue())
 
-# %% ../nbs/10_starter.ipynb #cb41b7e1
+# %% ../nbs/10_starter.ipynb #2e74ee78
 @call_parse
 def scifi_starter(
     n:int=12_000,                    # Questions to write
     out:str='question_details.csv',  # CSV file to write
     seed:int=42,                     # The same seed gives the same file
     lexicon:str=None,                # Folder of TOML files (default: the project's own)
-    frames:str=None                  # TOML file of frames (default: the project's own)
+    frames:str=None,                 # TOML file of frames (default: the project's own)
+    check:bool=False                 # Write nothing; check the lexicon and list terms that say little about their tags
 ):
     "Write a starter corpus: questions made from the lexicon of the 160 tags"
-    try: rows = Generator(read_lexicon(lexicon), read_frames(frames), seed).corpus(n)
+    try:
+        entries = read_lexicon(lexicon)
+        if check: return print(ambiguity_report(entries))
+        rows = Generator(entries, read_frames(frames), seed).corpus(n)
     except (LexiconError, OSError) as e: raise SystemExit(f'scifi_starter: {e}')
     write_questions(rows, out)
     print(f'{len(rows)} questions with {len({t for r in rows for t in r["tags"]})} tags -> {out}')

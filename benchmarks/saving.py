@@ -1,0 +1,21 @@
+"Where benchmarks put what they measured: benchmarks/results/NAME.json, which the page nbs/21_benchmarks.ipynb shows"
+import json,os,platform,re
+from datetime import date
+from pathlib import Path
+
+from scifi_tags.text import write_text
+
+def machine():
+    "What the figures depend on"
+    cpu = re.search(r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.M) if Path('/proc/cpuinfo').exists() else None
+    return dict(cpu=cpu[1].strip() if cpu else platform.machine(), cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), python=platform.python_version())
+
+def save(
+    name:str,     # Of the file, without .json
+    rows:list,    # Dicts, a row of the table each
+    note:str=''   # What a reader must know, in Markdown
+):
+    "Write a table of results in one step"
+    out = Path(__file__).parent/'results'/f'{name}.json'
+    out.parent.mkdir(exist_ok=True)
+    write_text(out, json.dumps(dict(note=note, date=str(date.today()), machine=machine(), rows=rows), indent=1, ensure_ascii=False)+'\n')
