@@ -8,8 +8,9 @@ die() { printf 'test.sh: %s\n' "$*" >&2; exit 2; }
 help() { cat <<'HELP'
 Usage: ./test.sh [NOTEBOOK ...]
 
-Runs every notebook of nbs/ as a test, or only those named (./test.sh 02_preprocess 12_evaluate), but for cells that need a
-GPU or the network. The last line is `N passed, N failed`; the exit status is 0 only if all passed, and there was one at least.
+Runs every notebook of nbs/ as a test, but for cells that need a GPU or the network; then it builds the site of them in _docs/
+and checks it, which counts as one test more. With names, it runs only these notebooks (./test.sh 02_preprocess 12_evaluate).
+The last line is `N passed, N failed`; the exit status is 0 only if all passed, and there was one at least.
 
 The first run installs the pinned packages (requirements.lock, and torch) into .venv, and by apt-get what the system lacks of
 Python 3.11+, its venv module, Chromium and chromedriver. Later runs install nothing while the lock stays as it is.
@@ -127,6 +128,10 @@ if (( status && ! failed )); then # it broke off, and named none: nothing is kno
 elif (( passed+failed == 0 )); then
     say 'No notebook was tested'
     status=1
+fi
+if (( ! $# )); then
+    say 'Building the site, and checking it'
+    if python .ci/docs.py; then passed=$(( passed+1 )); else failed=$(( failed+1 )); fi
 fi
 echo "$passed passed, $failed failed"
 (( ! status && ! failed ))

@@ -3,6 +3,8 @@
 Each line is measured in a fresh process. It runs in a clone with the `collect` extra, on Linux, and takes about four minutes:
 
     python benchmarks/collect.py
+
+With --keep it writes benchmarks/results/collect.json, too.
 """
 import csv,json,os,re,subprocess,sys,tempfile,time
 from pathlib import Path
@@ -14,6 +16,8 @@ from fastcore.script import call_parse
 from scifi_tags.collect import COLUMNS,csv_rows,question_id,question_row
 from scifi_tags.fetch import scifi_dump,scifi_fetch
 from scifi_tags.replica import Faults,Replica,replica_questions
+
+from saving import save
 
 KEY = 'replica-key'
 
@@ -66,7 +70,10 @@ def write_dump(path, rows, copies):
             f.write(f'<row {" ".join(f"{k}={quoteattr(str(v))}" for k,v in post.items())} />\n<row Id="{2*i+2}" PostTypeId="2" Score="3" Body="&lt;p&gt;Because.&lt;/p&gt;" />\n')
         f.write('</posts>\n')
 
+LINES = []
+
 def line(what, requests, seconds, mb):
+    LINES.append({'': what, 'requests': requests, 'seconds': round(seconds, 1), 'peak MB': mb and round(mb)})
     print(f'| {what:<48} | {requests:>8,} | {seconds:>9,.1f} | {"" if mb is None else f"{mb:,.0f}":>7} |', flush=True)
 
 def bench_fetch(d, rows, delay):
@@ -104,7 +111,8 @@ def bench(
     n:int=30_000,    # Questions to fetch
     delay:float=0.1, # Seconds that the API takes for an answer
     sample:int=300,  # Questions to fetch in the original's way
-    copies:int=1000  # The large dump is so many times the small one, which has 170 questions
+    copies:int=1000, # The large dump is so many times the small one, which has 170 questions
+    keep:bool=False  # Write benchmarks/results/collect.json?
 ):
     "Requests, seconds and peak memory of each way of collecting questions"
     rows = replica_questions(n)
@@ -113,12 +121,14 @@ def bench(
         calls,ours = bench_fetch(d, rows, delay)
         scaled,full = bench_original(d, rows, delay, sample)
         small, large = (bench_dump(d, rows[:170], k) for k in (1, copies))
-    print(f"""
+    note = f"""
 An answer of the API takes {delay} s here. The original's line is scaled like this: time for calls grows with the number of questions; each writing of the file
 takes as long as the file is, which is half of its full size on average, and at full size it takes {full:.2f} s.
 
 The original's way / ours: {n/calls:,.0f} times the requests, {scaled/ours:,.0f} times the seconds.
-A dump {copies:,} times as long: {large/small:.2f} times the memory.""")
+A dump {copies:,} times as long: {large/small:.2f} times the memory."""
+    print(note)
+    if keep: save('collect', LINES, note.strip())
 
 if __name__=='__main__':
     if sys.argv[1:2]==['--child']: child(*json.loads(sys.argv[2]))

@@ -3,6 +3,8 @@
 It runs in a clone with the `collect` extra, Chromium and chromedriver, and takes about a minute:
 
     python benchmarks/scrape.py
+
+With --keep it writes benchmarks/results/scrape.json, too.
 """
 import csv,tempfile,time
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from selenium.webdriver.common.by import By
 from scifi_tags.collect import write_csv
 from scifi_tags.replica import Replica,replica_questions
 from scifi_tags.scrape import find_browser,scrape_details
+
+from saving import save
 
 
 def naive(urls, out):
@@ -39,21 +43,22 @@ def naive(urls, out):
 
 
 def measure(name, r, read):
-    "Questions a second of `read()`, which returns how many it read"
+    "A row of the table: questions a second of `read()`, which returns how many it read"
     r.reset()
     start = time.perf_counter()
     n = read()
     seconds, stats = time.perf_counter()-start, r.stats()
     print(f'{name:<32}{n:>6} questions in {seconds:6.1f} s: {n/seconds:6.2f} a second, '
           f'{stats["requests"]} requests, {stats["violations"]} violations', flush=True)
-    return n/seconds
+    return {'': name, 'questions': n, 'seconds': round(seconds, 1), 'a second': round(n/seconds, 2), 'requests': stats['requests'], 'violations': stats['violations']}
 
 
 @call_parse
 def main(
     n:int=500,     # Questions to read in our way, browser starts included
     n_naive:int=20,# Questions to read in the naive way
-    workers:int=2  # Browsers that read at the same time in our way
+    workers:int=2, # Browsers that read at the same time in our way
+    keep:bool=False # Write benchmarks/results/scrape.json?
 ):
     "Questions a second off the local double of the site, without any delay: the scraper beside a new browser for each page"
     rows = replica_questions(max(n, n_naive))
@@ -63,4 +68,6 @@ def main(
         def ours(): return len(scrape_details(f'{d}/urls.csv', f'{d}/ours.csv', workers, r.url, delay=0).rows)
         slow = measure('a new browser for each page', r, lambda: naive(urls[:n_naive], f'{d}/naive.csv'))
         fast = measure(f'scifi_scrape_details, {workers} workers', r, ours)
-        print(f'{fast/slow:.0f} times as fast')
+        note = f'{fast["a second"]/slow["a second"]:.0f} times as fast'
+        print(note)
+        if keep: save('scrape', [slow, fast], note+', off a site that answers at once.')
