@@ -5,23 +5,21 @@
 # %% auto #0
 __all__ = ['replica_questions', 'Faults', 'Replica', 'scifi_replica']
 
-# %% ../nbs/11_replica.ipynb #c7d5d516
+# %% ../nbs/11_replica.ipynb #7fb70617
 import gzip,json,random,re,socket,struct,sys,threading,time,zlib
 from collections import Counter,deque
 from dataclasses import dataclass,fields
 from datetime import datetime,timezone
-from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
 from itertools import count,takewhile
-from typing import Annotated
 from urllib.parse import parse_qsl,quote,unquote,urlsplit
 
 from fastcore.basics import patch
 from fastcore.script import call_parse
 
-from .collect import SITE,InputError,csv_rows,parse_tags,question_id,question_url
+from .collect import SITE,InputError,csv_rows,optional_path,parse_tags,question_id,question_url
 from .starter import Generator,LexiconError
 
 # %% ../nbs/11_replica.ipynb #10d48181
@@ -89,7 +87,7 @@ def _post(i, row, id, seed):
         created=created, active=created+rng.randrange(100, 90_000_000), views=rng.randrange(200, 90_000),
         answers=rng.choice([0,1,1,2,2,3,4]), user=rng.randrange(2, 60_000), state=_pick(_STATES, rng))
 
-# %% ../nbs/11_replica.ipynb #ce1f89fe
+# %% ../nbs/11_replica.ipynb #61ac24a0
 class _Posts:
     "All questions by id; of two rows with one id the first counts, and a row without an id in its URL gets one"
     def __init__(self, rows, seed):
@@ -99,25 +97,18 @@ class _Posts:
         for i,(row,id) in enumerate(zip(rows, ids)):
             id = int(id) if id.isdecimal() else next(free)
             if id not in self.by_id: self.by_id[id] = _post(i, row, id, seed)
+        self.ids, hosts = list(self.by_id), {urlsplit(p['url']).hostname for p in self.by_id.values()} or {SITE}
+        self.sites = hosts|{h.split('.')[0] for h in hosts}      # what may be given as `site`
 
     def order(self, by):
         "All questions, highest first by 'score', 'created' or 'active'"
         if by not in self.sorted: self.sorted[by] = sorted(self.by_id.values(), key=lambda p: (-p[by], p['i']))
         return self.sorted[by]
 
-    @cached_property
-    def ids(self): return list(self.by_id)
-
-    @cached_property
-    def sites(self):
-        "Domains of the questions and their short names: what may be given as `site`"
-        hosts = {urlsplit(p['url']).hostname for p in self.by_id.values()} or {SITE}
-        return hosts|{h.split('.')[0] for h in hosts}
-
+    def body(self, p): return _body(p['row']['description'], _rng(self.seed, 'body', p['id']))
     def others(self, id, why, n):
         "Up to `n` other questions, always the same ones for the same `id` and `why`"
         return [self.by_id[i] for i in _rng(self.seed, why, id).sample(self.ids, min(n, len(self.ids))) if i!=id]
-    def body(self, p): return _body(p['row']['description'], _rng(self.seed, 'body', p['id']))
 
 # %% ../nbs/11_replica.ipynb #20435b1c
 _NAMES = 'Ann Ravel|BookWyrm|Cass|DavW|Elanor G.|fjordling|Grimble|Hollis|Ilse van Dam|Jory|Kestrel 9|LampLighter|Mox|Nadia R|Orrery|Pell'.split('|')
@@ -563,7 +554,7 @@ class _Handler(BaseHTTPRequestHandler):
 _IMAGE = b'''<svg xmlns="http://www.w3.org/2000/svg" width="60" height="80">
 <rect width="60" height="80" fill="#4b5d79"/><circle cx="30" cy="34" r="14" fill="#d9b44a"/></svg>'''
 
-# %% ../nbs/11_replica.ipynb #7df2d217
+# %% ../nbs/11_replica.ipynb #92711817
 @patch
 def _compressed(self:_Handler, data, path):
     "`data` as it is sent, and the name of its compression"
@@ -572,6 +563,7 @@ def _compressed(self:_Handler, data, path):
     if 'deflate' in accepted and 'gzip' not in accepted: return zlib.compress(data), 'deflate'
     return gzip.compress(data, mtime=0), 'gzip'
 
+# %% ../nbs/11_replica.ipynb #1dbcbc20
 @patch
 def send(self:_Handler, answer):
     "Send `answer`, damaged if its fault says so"
@@ -677,14 +669,9 @@ def _serve(r):
             while True: time.sleep(3600)
         except KeyboardInterrupt: print(f'\n{r.stats()["requests"]} requests, {r.stats()["violations"]} violations')
 
-# %% ../nbs/11_replica.ipynb #c70cae42
-try: from fastcore.script import Param
-except ImportError: Param = None
+# %% ../nbs/11_replica.ipynb #cf00903b
+_Details = optional_path('question_details.csv to serve (default: questions of the starter corpus)')
 
-_help = 'question_details.csv to serve (default: questions of the starter corpus)'
-_Details = Param(_help, str, opt=False, nargs='?') if Param else Annotated[str, {'opt':False, 'nargs':'?', 'help':_help}]
-
-# %% ../nbs/11_replica.ipynb #87175732
 @call_parse
 def scifi_replica(
     details:_Details=None, # question_details.csv to serve (default: questions of the starter corpus)

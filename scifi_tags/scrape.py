@@ -6,13 +6,12 @@
 __all__ = ['QUESTION', 'LISTING', 'find_browser', 'Browser', 'Blocked', 'Pace', 'Crew', 'scrape_urls', 'scifi_scrape_urls',
            'scrape_details', 'scifi_scrape_details']
 
-# %% ../nbs/00_scrape.ipynb #2241deb1
+# %% ../nbs/00_scrape.ipynb #cb681ff3
 import multiprocessing,random,re,shutil,signal,subprocess,sys,time
 from collections import Counter,deque
 from contextlib import contextmanager,suppress
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastcore.basics import patch
@@ -25,7 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from .collect import SITE,Collection,InputError,Journal,question_id,question_row,read_urls,write_csv
+from .collect import SITE,Collection,InputError,Journal,optional_path,question_id,question_row,read_urls,write_csv
 from .text import clean_title
 
 # %% ../nbs/00_scrape.ipynb #6dd7e6ca
@@ -330,7 +329,25 @@ def _check(out, base_url, delay, pause, pages=1, pagesize=50, workers=1):
     except OSError as e: raise InputError(f'cannot write to the folder {Path(out).parent}: {e.strerror}') from None
     return base_url.rstrip('/')
 
-# %% ../nbs/00_scrape.ipynb #d4fb6e6c
+# %% ../nbs/00_scrape.ipynb #a099d92d
+def _pages_done(journal, out, settings):
+    "How many pages are in the journal; `InputError` if this run does not go on with that one"
+    done = [record['settings'] for record in journal]
+    if not done and Path(out).exists(): raise InputError(f'{out} is there already: delete it to begin anew, or name another --out')
+    if any(o!=settings for o in done): raise InputError(f'{journal.path} was begun with other settings: repeat them, or delete it to begin anew')
+    return len(done)
+
+def _write_urls(journal, out, base_url):
+    "Write what is in the journal, each question where it was first seen, and let the journal go; gives their number"
+    found = {}
+    for record in journal:
+        for title,path in record['questions']: found.setdefault(question_id(path), dict(title=clean_title(title), url=base_url+path))
+    if not found: raise InputError(f'{base_url} lists no questions')
+    write_csv(out, ['title','url'], found.values())
+    journal.close(delete=True)
+    return len(found)
+
+# %% ../nbs/00_scrape.ipynb #50f14155
 def scrape_urls(
     out:str='question_urls.csv',    # File to write
     pages:int=600,                  # How many pages to read, if there are so many
@@ -343,26 +360,13 @@ def scrape_urls(
     base_url = _check(out, base_url, delay, pause, pages, pagesize)
     journal, settings = Journal(f'{out}.journal'), [base_url, pagesize]
     try:
-        done = [record['settings'] for record in journal]
-        if not done and Path(out).exists(): raise InputError(f'{out} is there already: delete it to begin anew, or name another --out')
-        if any(o!=settings for o in done): raise InputError(f'{journal.path} was begun with other settings: repeat them, or delete it to begin anew')
-        with Crew(1, Pace(base_url, delay, pause)) as crew, tqdm(total=pages, initial=len(done), unit=' pages', disable=None) as bar:
-            for questions in _listing(crew, range(len(done)+1, pages+1), pagesize):
+        done = _pages_done(journal, out, settings)
+        with Crew(1, Pace(base_url, delay, pause)) as crew, tqdm(total=pages, initial=done, unit=' pages', disable=None) as bar:
+            for questions in _listing(crew, range(done+1, pages+1), pagesize):
                 journal.append(dict(settings=settings, questions=questions))
                 bar.update()
         return _write_urls(journal, out, base_url)
     finally: journal.close(delete=not journal.size)
-
-# %% ../nbs/00_scrape.ipynb #71a2f344
-def _write_urls(journal, out, base_url):
-    "Write what is in the journal, each question where it was first seen, and let the journal go; gives their number"
-    found = {}
-    for record in journal:
-        for title,path in record['questions']: found.setdefault(question_id(path), dict(title=clean_title(title), url=base_url+path))
-    if not found: raise InputError(f'{base_url} lists no questions')
-    write_csv(out, ['title','url'], found.values())
-    journal.close(delete=True)
-    return len(found)
 
 # %% ../nbs/00_scrape.ipynb #f0affc9c
 @contextmanager
@@ -426,12 +430,8 @@ def scrape_details(
         return c
     finally: c.journal.close(delete=not c.journal.size)
 
-# %% ../nbs/00_scrape.ipynb #ae1859b9
-try: from fastcore.script import Param
-except ImportError: Param = None # fastcore 2 has `Annotated` instead
-
-_help = 'question_urls.csv, or a file with a number or an address a line'
-_Path = Param(_help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=_help, opt=False, nargs='?')]
+# %% ../nbs/00_scrape.ipynb #4451c8e9
+_Path = optional_path('question_urls.csv, or a file with a number or an address a line')
 
 @call_parse
 def scifi_scrape_details(
