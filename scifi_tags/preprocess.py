@@ -18,16 +18,16 @@ from fastcore.script import call_parse
 from .collect import COLUMNS,InputError,csv_rows,parse_tags,question_id
 from .text import clean_text,clean_title,write_text
 
-# %% ../nbs/02_preprocess.ipynb #392e71cc
+# %% ../nbs/02_preprocess.ipynb #3bf66181
 def _jsonl_rows(path):
     "`(line, row or problem)` for each line of a file of JSON objects"
-    with open(path, encoding='utf-8', errors='surrogateescape') as f:
+    with open(path, encoding='utf-8-sig', errors='surrogateescape') as f:
         for line,text in enumerate(f, 1):
-            try: o = json.loads(text) if text.strip() else ''
-            except ValueError as e: o = f'not JSON: {e}'
-            if isinstance(o, dict): o = dict(title=o.get('title'), url=o.get('url') or str(o.get('link', '')), description=o.get('description') or o.get('body'),
-                                             tags=json.dumps(o.get('tags_current') or o.get('tags', [])))
-            if o: yield line, o
+            if not text.strip(): continue
+            try: o = json.loads(text)
+            except (ValueError, RecursionError): o = None
+            yield line, 'not a JSON object' if not isinstance(o, dict) else dict(title=o.get('title'), url=o.get('url') or str(o.get('link', '')),
+                description=o.get('description') or o.get('body'), tags=json.dumps(o.get('tags_current') or o.get('tags', [])))
 
 # %% ../nbs/02_preprocess.ipynb #540c199b
 def _question(row):
@@ -90,13 +90,14 @@ def multi_hot(
     for row,ts in zip(res, tags): row[[index[t] for t in ts if t in index]] = 1
     return res
 
-# %% ../nbs/02_preprocess.ipynb #ff70e68c
+# %% ../nbs/02_preprocess.ipynb #a6d22c63
 def hash_share(
     key:str # Anything that names a question
 )->float: # In [0, 1), evenly spread, the same everywhere
     "A number that looks random but depends on `key` alone"
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], 'big')/2**48
 
+# %% ../nbs/02_preprocess.ipynb #ae4fa226
 def first_twin(
     df:pd.DataFrame # With columns id and title
 )->pd.Series: # An id for each row
@@ -104,6 +105,7 @@ def first_twin(
     words = df.title.str.casefold().str.replace(r'\W+', ' ', regex=True).str.strip()
     return df.groupby(words.where(words!='', df.id))['id'].transform('min')
 
+# %% ../nbs/02_preprocess.ipynb #e41ef988
 def hash_split(
     df:pd.DataFrame, # With columns id and title
     valid:float=0.1, # Share of questions for choosing thresholds and settings
