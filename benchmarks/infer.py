@@ -1,5 +1,5 @@
 """How fast, how large and how steady `predict` is, beside the original's way and beside what one would pick instead: writes
-benchmarks/results/infer.json and infer.png.
+benchmarks/results/infer.json.
 
     python benchmarks/infer.py                     # about 20 minutes on 2 cores, in a clone with the `train` and `dev` extras, on Linux
     python benchmarks/infer.py --n 300 --stress 5  # a quick look
@@ -13,15 +13,16 @@ as the original was (QUInt8, dynamic, no attention mask), with a tokenizer of tr
 its token vectors, and a logistic regression for each tag. All run on generated questions of realistic lengths. Each way runs in fresh
 processes, in turn with the others. `cpu` figures are processor time, which does not depend on what else the machine does.
 """
-import json,logging,os,platform,re,resource,subprocess,sys,tempfile,time
+import json,logging,re,resource,subprocess,sys,tempfile,time
 from importlib.metadata import PackageNotFoundError,distribution
 from pathlib import Path
 
 from fastcore.script import call_parse
 
 HERE = Path(__file__).parent
-RESULTS, RECORDED = HERE/'results', HERE.parent/'data'/'recorded_scores.json'
+RECORDED = HERE.parent/'data'/'recorded_scores.json'
 LENGTHS = 32,128,512
+PACKAGES = 'onnxruntime','tokenizers','torch','transformers'
 
 # The ways. Each is made from the folder with what it needs, and gives `ask(text)` and `limit(tokens)`
 
@@ -217,7 +218,7 @@ def check():
 # Ways to compress
 
 def ways(run_folder, questions):
-    "Size, speed, loss and differences of ways to compress a trained model"
+    "Size, speed, loss and differences of ways to compress a trained model: a row each"
     import numpy as np,onnx,onnxruntime as ort
     from onnxruntime.quantization import QuantType,quantize_dynamic
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
@@ -265,9 +266,8 @@ def ways(run_folder, questions):
                  'seven':'the same with 7-bit weights', 'ours':'the same, safe in pairs (ours)'}
         probs = {k: ours.predict_onnx(tmp/f'{k}.onnx', tokenizer, texts, info['max_length']) for k in names}
         found = {'fp32':dict(max_diff=0., flipped=0, f1_micro_lost=0., f1_macro_lost=0.), **ours.parity(probs, y, thresholds)}
-        rows = [dict(way=names[k], mb=round((tmp/f'{k}.onnx').stat().st_size/1e6, 1), **{f'cpu_ms_{n}':round(t, 1) for n,t in graph_times(tmp/f'{k}.onnx').items()},
+        return [dict(way=names[k], mb=round((tmp/f'{k}.onnx').stat().st_size/1e6, 1), **{f'cpu_ms_{n}':round(t, 1) for n,t in graph_times(tmp/f'{k}.onnx').items()},
                      **{m: round(v, 4) for m,v in found[k].items()}) for k in names]
-    return dict(machine=machine(), questions=len(texts), rows=rows)
 
 def graph_times(path):
     "Milliseconds of processor time of a graph on one thread, at each length"
@@ -286,13 +286,8 @@ def graph_times(path):
 
 # The whole
 
-def machine():
-    model = re.search(r'model name\s*:\s*(.*)', Path('/proc/cpuinfo').read_text())
-    return dict(cpu=model[1] if model else platform.processor(), cores=os.cpu_count(), load=round(os.getloadavg()[0], 1), python=platform.python_version(),
-                **{p: distribution(p).version for p in ('onnxruntime','tokenizers','torch','transformers')})
-
 def figures(n, rounds, model):
-    "All of the comparison"
+    "The comparison: `{way: {figure: number}}`"
     from scifi_tags.infer import load_model
     from scifi_tags.starter import Generator
     with tempfile.TemporaryDirectory() as d:
@@ -318,7 +313,7 @@ def figures(n, rounds, model):
                     original=((d/'original.onnx').stat().st_size/1e6, installed_mb('torch','transformers','onnxruntime')+(d/'original.onnx').stat().st_size/1e6),
                     pipeline=((m:=(d/'distilroberta'/'model.safetensors').stat().st_size/1e6), torch_mb+m), embeddings=(91, installed_mb('torch','transformers','scikit-learn')+91))
         for w,(model,total) in size.items(): res[w] |= dict(model_mb=round(model, 1), installed_mb=round(total))
-    return dict(machine=machine(), n=n, ways=res)
+    return res
 
 BETTER_HIGH = 'questions_a_second','questions_a_cpu_second'
 
@@ -329,21 +324,6 @@ def ratio(res, k, w):
 def table(res):
     print(f'| {"":<24} | '+' | '.join(f'{w:>12}' for w in res)+' | vs original |')
     for k in res['ours']: print(f'| {k:<24} | '+' | '.join(f'{res[w][k]:>12,}' for w in res)+f' | {ratio(res, k, "original"):>10.1f}x |')
-
-def plot(res, path):
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    shown = {'ms_32':'32 tokens', 'ms_128':'128 tokens', 'ms_512':'512 tokens', 'questions_a_second':'many questions', 'cold_start_s':'cold start', 'peak_mb':'memory', 'model_mb':'model size', 'installed_mb':'installed size'}
-    others = [w for w in res if w!='ours']
-    fig,ax = plt.subplots(figsize=(7,3.6))
-    for j,w in enumerate(others): ax.barh([i+.27*j for i in range(len(shown))], [ratio(res, k, w) for k in shown], .25, label=w)
-    ax.set(yticks=[i+.27 for i in range(len(shown))], yticklabels=shown.values(), xscale='log', xlabel='times as fast, or as small')
-    ax.axvline(1, color='black', lw=.8)
-    ax.invert_yaxis()
-    ax.legend()
-    fig.tight_layout()
-    fig.savefig(path, dpi=110)
 
 @call_parse
 def main(
@@ -362,15 +342,13 @@ def main(
     if child: return me['child'](*json.loads(child))
     if record: return me['record']()
     if check: return me['check']()
-    RESULTS.mkdir(exist_ok=True)
+    from saving import save   # not in the processes whose start is measured
     if ways:
         found = me['ways'](ways, questions)
-        (RESULTS/'ways.json').write_text(json.dumps(found, indent=1)+'\n')
-        for r in found['rows']: print(r)
+        save('ways', found, packages=('onnxruntime',))
+        for r in found: print(r)
         return
-    res = figures(n, rounds, model)
-    if stress_s: res['stress'] = stress(stress_s, model)
-    (RESULTS/'infer.json').write_text(json.dumps(res, indent=1)+'\n')
-    table(res['ways'])
-    print(res.get('stress',''))
-    plot(res['ways'], RESULTS/'infer.png')
+    res, more = figures(n, rounds, model), dict(stress=stress(stress_s, model)) if stress_s else {}
+    save('infer', [dict(way=w, **o) for w,o in res.items()], f'{n:,} generated questions for the figures of many.', PACKAGES, **more)
+    table(res)
+    print(*more.values())
