@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SITE', 'question_row', 'question_id', 'question_url', 'InputError', 'csv_rows', 'parse_tags', 'read_urls',
-           'Journal', 'Collection', 'write_csv']
+           'Journal', 'write_csv', 'Collection', 'optional_path']
 
-# %% ../nbs/00b_collect.ipynb #c181e64e
+# %% ../nbs/00b_collect.ipynb #60dd3eb8
 import ast,csv,json,os,re
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote,urlsplit
 
 from fastcore.basics import patch
@@ -17,6 +18,9 @@ from .text import clean_text,clean_title,replacing
 
 try: import fcntl
 except ImportError: fcntl = None # Windows has no such locks: there, nobody stops you from starting two runs on one file
+
+try: from fastcore.script import Param
+except ImportError: Param = None # fastcore 2 has `Annotated` instead
 
 # %% ../nbs/00b_collect.ipynb #0c065048
 COLUMNS = ['title','url','description','tags']
@@ -153,7 +157,19 @@ def close(self:Journal, delete:bool=False):
     if delete: self.path.unlink(missing_ok=True)
     self.file.close()
 
-# %% ../nbs/00b_collect.ipynb #af73ba01
+# %% ../nbs/00b_collect.ipynb #edeb97e2
+def write_csv(
+    path:str, # Replaced in one step if it exists
+    columns,  # Names of the columns
+    rows      # Dicts with a string for each column
+):
+    "Write a CSV file, all of it or nothing"
+    with replacing(path) as f:
+        w = csv.DictWriter(f, columns, lineterminator='\n')
+        w.writeheader()
+        w.writerows(rows)
+
+# %% ../nbs/00b_collect.ipynb #d42a2d6e
 class Collection:
     "`question_details.csv` in the making, safe at every moment"
     def __init__(self,
@@ -171,17 +187,19 @@ class Collection:
             for record in self.journal: self._take(record)
         except ValueError: self.journal.close(delete=not self.journal.size); raise
 
-    def _read(self):
-        for line,row in csv_rows(self.out):
-            if isinstance(row, str): raise InputError(f'{self.out}:{line}: {row}: mend it, or move the file away')
-            self.rows[question_id(row['url'])] = {c: row[c] for c in COLUMNS}
+# %% ../nbs/00b_collect.ipynb #e9327401
+@patch
+def _read(self:Collection):
+    for line,row in csv_rows(self.out):
+        if isinstance(row, str): raise InputError(f'{self.out}:{line}: {row}: mend it, or move the file away')
+        self.rows[question_id(row['url'])] = {c: row[c] for c in COLUMNS}
 
-    def _take(self, record):
-        if 'row' in record: self.rows[id:=question_id(record['row']['url'])] = record['row']; self.failed.pop(id, None)
-        elif 'failed' in record: self.failed[record['failed']] = record['reason']
-        else: self.notes.append(record['note'])
+@patch
+def _take(self:Collection, record):
+    if 'row' in record: self.rows[id:=question_id(record['row']['url'])] = record['row']; self.failed.pop(id, None)
+    elif 'failed' in record: self.failed[record['failed']] = record['reason']
+    else: self.notes.append(record['note'])
 
-# %% ../nbs/00b_collect.ipynb #90cfd1b6
 @patch
 def put(self:Collection,
     *records:dict # `dict(row=...)`, `dict(failed=number, reason=...)`, or `dict(note=...)` with whatever the next run must know
@@ -190,6 +208,7 @@ def put(self:Collection,
     self.journal.append(*records)
     for r in records: self._take(r)
 
+# %% ../nbs/00b_collect.ipynb #981ab6a4
 @patch
 def finish(self:Collection,
     order=() # Numbers of questions in the order of the file; rows that are not among them follow
@@ -201,14 +220,9 @@ def finish(self:Collection,
     else: self.failures.unlink(missing_ok=True)
     self.journal.close(delete=True)
 
-# %% ../nbs/00b_collect.ipynb #edeb97e2
-def write_csv(
-    path:str, # Replaced in one step if it exists
-    columns,  # Names of the columns
-    rows      # Dicts with a string for each column
-):
-    "Write a CSV file, all of it or nothing"
-    with replacing(path) as f:
-        w = csv.DictWriter(f, columns, lineterminator='\n')
-        w.writeheader()
-        w.writerows(rows)
+# %% ../nbs/00b_collect.ipynb #f979bde3
+def optional_path(
+    help:str # What `--help` says of the path
+): # Annotation of an argument of a `call_parse` function
+    "A path that is given without dashes, and that can be left out"
+    return Param(help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=help, opt=False, nargs='?')]

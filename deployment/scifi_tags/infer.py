@@ -12,13 +12,13 @@ import os
 # %% ../nbs/04a_infer.ipynb #a50becd1
 os.environ['ORT_DISABLE_TELEMETRY'] = os.environ.get('ORT_DISABLE_TELEMETRY', '1')   # before its import: onnxruntime is not to report anything to its makers
 
-# %% ../nbs/04a_infer.ipynb #df59c947
+# %% ../nbs/04a_infer.ipynb #74b43e46
 import json, math, operator, sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import file_digest, sha256
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from queue import Queue
 from threading import RLock, Thread
@@ -127,13 +127,13 @@ def usable_cores()->int: # At least 1
     except (OSError,ValueError): return cores   # no container, or no limit
     return max(1, min(cores, math.ceil(quota/period)))
 
-# %% ../nbs/04a_infer.ipynb #ac620acd
+# %% ../nbs/04a_infer.ipynb #0dbc463d
 def _make_session(path, threads):
     "The network in the file at `path`, ready to run on `threads` threads"
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    for k,v in {'force_spinning_stop':'1', 'intra_op.spin_duration_us':'100'}.items(): options.add_session_config_entry(f'session.{k}', v)
     _check(path.is_file(), path, 'No such file or directory')
     try: return ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as e: raise ArtefactError(f'{path}: onnxruntime cannot load it: {_problem(e)}') from e
@@ -185,17 +185,17 @@ def _load(self:Classifier, threads):
         try: return _make_session(path, threads)
         finally: verified.result()   # raises, instead of whatever else went wrong, if the file is not the right one
 
-# %% ../nbs/04a_infer.ipynb #d9a3a1f3
+# %% ../nbs/04a_infer.ipynb #4148a29c
 @patch
-def _logits(self:Classifier, ids, threads):
-    "Output of the network for one text, given as a list of token ids"
-    x = np.array([ids], dtype=np.int64)
-    return self._session(threads).run(['logits'], {'input_ids':x, 'attention_mask':np.ones_like(x)})[0][0]
+def _logits(self:Classifier, ids, threads=1):
+    "Output of the network for texts of one length, given as lists of token ids: shape (texts, tags)"
+    x = np.array(ids, dtype=np.int64)
+    return self._session(threads).run(['logits'], {'input_ids':x, 'attention_mask':np.ones_like(x)})[0]
 
 @patch
 def _try_out(self:Classifier):
     "Raise `ArtefactError` if the network does not run, or does not fit the tags"
-    try: n = self._logits([0,0], self.threads).shape[-1]
+    try: n = self._logits([[0,0]]).shape[-1]
     except ArtefactError: raise
     except Exception as e: raise ArtefactError(f'{self.path/model_file}: does not run: {_problem(e)}') from e
     _check(n==len(self.tags), self.path/model_file, f'has {n} outputs, but {tags_file} has {len(self.tags)} tags')
@@ -215,30 +215,57 @@ def _one_text(t, i):
 # %% ../nbs/04a_infer.ipynb #90391697
 def _sigmoid(x): return np.exp(-np.logaddexp(0, -x))
 
-# %% ../nbs/04a_infer.ipynb #1549a995
+# %% ../nbs/04a_infer.ipynb #0d4db754
+def _begin(text, n):
+    "The beginning of `text` up to the last space within `n` characters"
+    return text if len(text)<=n else text[:text.rfind(' ', 0, n)+1]
+
 @patch
 def _encode(self:Classifier, text):
     "Token ids of one string; none if it has no content"
-    enc = self.tokenizer.encode(clean_text(text)[:20*self.max_length])
+    text, n = clean_text(text), self.max_length
+    enc = self.tokenizer.encode(_begin(text, 6*n))
+    if len(text)>6*n and not enc.overflowing: enc = self.tokenizer.encode(text[:20*n])
     return [] if all(enc.special_tokens_mask) else enc.ids
 
-# %% ../nbs/04a_infer.ipynb #a7de6211
+# %% ../nbs/04a_infer.ipynb #ebcf17a2
+_long = 96   # tokens of a text that all threads had better share
+
 @patch
-def _score(self:Classifier, text, threads):
-    "Scores of one string"
+def _score(self:Classifier, text):
+    "Scores of one string, shape (1, tags)"
     ids = self._encode(text)
-    return _sigmoid(self._logits(ids, threads)) if ids else np.zeros(len(self.tags), np.float32)
+    return _sigmoid(self._logits([ids], self.threads if len(ids)>=_long else 1)) if ids else np.zeros((1,len(self.tags)), np.float32)
+
+# %% ../nbs/04a_infer.ipynb #93d2216b
+_window, _together = 512, 256   # texts to look at, and tokens to run together
+
+def _batches(lengths):
+    "Places of texts that run together, longest texts first; those without tokens are left out"
+    order = sorted((i for i,n in enumerate(lengths) if n), key=lambda i: -lengths[i])
+    for n,same in groupby(order, key=lambda i: lengths[i]):
+        while (some:=list(islice(same, max(1, _together//n)))): yield some
+
+@patch
+def _score_window(self:Classifier, texts, pool):
+    "Scores of some strings, shape (texts, tags)"
+    ids, res = list(pool.map(self._encode, texts)), np.zeros((len(texts),len(self.tags)), np.float32)
+    batches = list(_batches([len(o) for o in ids]))
+    for b,logits in zip(batches, pool.map(lambda b: self._logits([ids[i] for i in b]), batches)): res[b] = _sigmoid(logits)
+    return res
 
 @patch
 def _rows(self:Classifier, texts):
     "Scores of each of `texts`, in order"
     first = list(islice(texts, 2))
-    if len(first)<2 or self.threads==1: yield from (self._score(t, self.threads) for t in chain(first, texts))
-    else:
-        texts = chain(first, texts)
-        with ThreadPoolExecutor(self.threads) as pool:
-            while (some:=list(islice(texts, 32*self.threads))): yield from pool.map(lambda t: self._score(t, 1), some)
+    if len(first)<2:
+        for t in first: yield from self._score(t)
+        return
+    texts = chain(first, texts)
+    with ThreadPoolExecutor(self.threads) as pool:
+        while (some:=list(islice(texts, _window))): yield from self._score_window(some, pool)
 
+# %% ../nbs/04a_infer.ipynb #23e43567
 @patch
 def predict_proba(self:Classifier,
     text:str|list, # A question, or any collection of them; `TypeError` for anything else

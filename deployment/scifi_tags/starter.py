@@ -7,8 +7,8 @@ __all__ = ['KINDS', 'TOPICS', 'MEDIA', 'tag_counts', 'LexiconError', 'check_entr
            'Generator', 'written_questions', 'term_tags', 'term_hits', 'universe_of', 'ambiguous_terms',
            'ambiguity_report', 'cards', 'write_questions', 'scifi_starter']
 
-# %% ../nbs/10_starter.ipynb #6c7372f2
-import csv,io,json,random,re,tomllib
+# %% ../nbs/10_starter.ipynb #c96b53a5
+import json,random,re,tomllib
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from fastcore.script import call_parse
 
 import scifi_tags
-from .text import write_text
+from .collect import COLUMNS,write_csv
 
 # %% ../nbs/10_starter.ipynb #0fc9676b
 _data = Path(scifi_tags.__file__).parent/'data'
@@ -260,23 +260,28 @@ def question(self:Generator, tag):
     tags = closure(self.lexicon, *tags)
     return self.scruffy(title), body, [t for t in self.counts if t in tags]
 
-# %% ../nbs/10_starter.ipynb #3823e920
+# %% ../nbs/10_starter.ipynb #6372a774
+def _different(make, n, seen=()):
+    "`n` questions with different titles, none of them in `seen`; `make(i)` gives the next one after `i` questions, or `None`"
+    found, seen, tries = [], set(seen), 0
+    while len(found)<n:
+        if (tries:=tries+1)>20*n+1000: raise LexiconError(f'the lexicon and the frames are too small for {n} different questions: {len(found)} made')
+        q = make(len(found))
+        if q and q[0] not in seen:
+            seen.add(q[0])
+            found.append(q)
+    return found
+
+# %% ../nbs/10_starter.ipynb #7ff8b935
 @patch
 def corpus(self:Generator,
     n:int=12_000 # Questions
 )->list: # `[{'title', 'url', 'description', 'tags'}]`, `tags` a list; every tag occurs if `n` is at least the number of tags
     "`n` different questions"
     tags = list(self.counts)
-    todo, rows, seen, tries = self.rng.sample(tags, len(tags)), [], set(), 0
-    while len(rows)<n:
-        if (tries:=tries+1)>20*n+1000: raise LexiconError(f'the lexicon and the frames are too small for {n} different questions: {len(rows)} made')
-        tag = todo[-1] if todo else self.draw(tags)
-        title,body,tags_ = self.question(tag)
-        if title in seen: continue
-        seen.add(title)
-        if todo: todo.pop()
-        rows.append(dict(title=title, url=f'starter:{len(rows)+1}', description=body, tags=tags_))
-    return rows
+    first = self.rng.sample(tags, len(tags))[::-1]
+    found = _different(lambda i: self.question(first[i] if i<len(first) else self.draw(tags)), n)
+    return [dict(title=title, url=f'starter:{i}', description=body, tags=ts) for i,(title,body,ts) in enumerate(found, 1)]
 
 # %% ../nbs/10_starter.ipynb #a6d4d12c
 def written_questions(
@@ -369,21 +374,15 @@ def cards(
     if skip is None: skip = {o['term'] for o in ambiguous_terms(lexicon)}
     return [(next(iter(tags.values())), '', closure(lexicon, *tags)) for term,tags in term_tags(lexicon).items() if term not in skip]
 
-# %% ../nbs/10_starter.ipynb #5f5989ef
+# %% ../nbs/10_starter.ipynb #8cbea0cd
 @patch
 def made_questions(self:Generator,
     n,      # Questions
     seen=() # Titles that must not occur
 )->list: # `[(title, body, tags)]`, the tags a set
     "`n` different questions made from frames"
-    found, seen, tries = [], set(seen), 0
-    while len(found)<n:
-        if (tries:=tries+1)>20*n+1000: raise LexiconError(f'the lexicon and the frames are too small for {n} different questions: {len(found)} made')
-        q = self.made(self.draw(list(self.counts)))
-        if not q or q[0] in seen: continue
-        seen.add(q[0])
-        found.append((q[0], q[1], closure(self.lexicon, *q[2])))
-    return found
+    found = _different(lambda _: self.made(self.draw(list(self.counts))), n, seen)
+    return [(title, body, closure(self.lexicon, *tags)) for title,body,tags in found]
 
 # %% ../nbs/10_starter.ipynb #b36d6563
 @patch
@@ -399,16 +398,13 @@ def curriculum(self:Generator,
     order = {t:i for i,t in enumerate(self.counts)}
     return [dict(title=title, url=url, description=body, tags=sorted(tags, key=order.get)) for title,url,body,tags in rows]
 
-# %% ../nbs/10_starter.ipynb #9780a713
+# %% ../nbs/10_starter.ipynb #422b7a72
 def write_questions(
     rows:list, # From `Generator.corpus`
     path:str   # CSV file to write; replaced in one step if it exists
 ):
     "Write `rows` as a `question_details.csv`: title, url, description and tags, the tags as a JSON list"
-    out = csv.DictWriter(text:=io.StringIO(newline=''), ['title','url','description','tags'], lineterminator='\n')
-    out.writeheader()
-    out.writerows(dict(r, tags=json.dumps(r['tags'])) for r in rows)
-    write_text(path, text.getvalue())
+    write_csv(path, COLUMNS, (dict(r, tags=json.dumps(r['tags'])) for r in rows))
 
 # %% ../nbs/10_starter.ipynb #2e74ee78
 @call_parse

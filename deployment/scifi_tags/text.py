@@ -59,7 +59,7 @@ def question_text(
     parts = '' if _missing(title) else clean_title(title), '' if _missing(description) else clean_text(description)
     return '\n'.join(p for p in parts if p)
 
-# %% ../nbs/00a_text.ipynb #ce605b82
+# %% ../nbs/00a_text.ipynb #e5e5714b
 @contextmanager
 def replacing(
     path:str # File to write; replaced in one step if it exists
@@ -75,6 +75,7 @@ def replacing(
         part.replace(path)
     finally: part.unlink(missing_ok=True)
 
+# %% ../nbs/00a_text.ipynb #a07a6705
 def write_text(
     path:str, # File to write; replaced in one step if it exists
     text:str  # What to write, as UTF-8 with the line ends that it has
