@@ -532,24 +532,24 @@ def _respond(self:Replica, target):
     if api: self._pause(res, url.path, key, _rng(self.seed, 'backoff', resource, ask))
     return res
 
-# %% ../nbs/11_replica.ipynb #a3e2894a
+# %% ../nbs/11_replica.ipynb #4192cd05
 class _Handler(BaseHTTPRequestHandler):
     protocol_version, disable_nagle_algorithm = 'HTTP/1.1', True
     def log_message(self, *args): pass
 
     def do_GET(self):
         r, path = self.server.replica, urlsplit(self.path).path
-        if path=='/replica/image.svg': return self.send(_Answer(200, _IMAGE))
-        if path=='/replica/stats': return self.send(_Answer(200, r.stats()))
+        if path=='/replica/image.svg': return self._send(_Answer(200, _IMAGE))
+        if path=='/replica/stats': return self._send(_Answer(200, r.stats()))
         answer = r._respond(self.path)
         time.sleep(r.delay+(r.faults.slow_s if answer.fault=='slow' else 0))
-        self.send(answer)
+        self._send(answer)
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get('Content-Length') or 0))
-        if self.path!='/replica/reset': return self.send(_message(404, 'Page not found', 'We could not find that page.'))
+        if self.path!='/replica/reset': return self._send(_message(404, 'Page not found', 'We could not find that page.'))
         self.server.replica.reset()
-        self.send(_Answer(200, self.server.replica.stats()))
+        self._send(_Answer(200, self.server.replica.stats()))
 
 _IMAGE = b'''<svg xmlns="http://www.w3.org/2000/svg" width="60" height="80">
 <rect width="60" height="80" fill="#4b5d79"/><circle cx="30" cy="34" r="14" fill="#d9b44a"/></svg>'''
@@ -563,9 +563,9 @@ def _compressed(self:_Handler, data, path):
     if 'deflate' in accepted and 'gzip' not in accepted: return zlib.compress(data), 'deflate'
     return gzip.compress(data, mtime=0), 'gzip'
 
-# %% ../nbs/11_replica.ipynb #1dbcbc20
+# %% ../nbs/11_replica.ipynb #cb080d9f
 @patch
-def send(self:_Handler, answer):
+def _send(self:_Handler, answer):
     "Send `answer`, damaged if its fault says so"
     body,coding = self._compressed(answer.data, self.path)
     half, damaged = body[:len(body)//2], answer.fault in ('dropped','truncated')

@@ -266,7 +266,7 @@ def fit_stages(
         if opt:=state.pop('opt', None): learn.opt.load_state_dict(opt)
         if state['epoch']<n: learn.fit_one_cycle(n, rate, start_epoch=state['epoch'], cbs=Checkpoint(learn.path, state, seed))
 
-# %% ../nbs/03_train.ipynb #c14da818
+# %% ../nbs/03_train.ipynb #08fb3140
 @torch.no_grad()
 def run_batches(
     f,                  # Function of token ids and attention mask (tensors of shape (texts, length)) that gives a tensor with a row for each text
@@ -283,6 +283,7 @@ def run_batches(
         for i,row in zip(b, f(x['input_ids'], x['attention_mask']).float().cpu().numpy()): res[i] = row
     return np.stack(res)
 
+# %% ../nbs/03_train.ipynb #42aa4024
 def predict_torch(
     model,              # A model with Hugging Face's interface
     tokenizer,          # Its tokenizer
