@@ -13,7 +13,7 @@ import os
 # %% ../nbs/05_app.ipynb #835b395d
 os.environ['ORT_DISABLE_TELEMETRY'] = os.environ.get('ORT_DISABLE_TELEMETRY', '1')
 
-# %% ../nbs/05_app.ipynb #c2765c8e
+# %% ../nbs/05_app.ipynb #cf02bf04
 import csv,json,re,shutil,signal,sys,tempfile,time
 from codecs import BOM_UTF8
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from fastcore.xml import A,Details,Div,H3,Li,Mark,Ol,P,Span,Summary,to_xml
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
-from .collect import InputError,SITE,csv_rows
+from .collect import InputError,SITE,csv_rows,jsonl_rows
 from .infer import load_model
 from .starter import tag_counts
 from .text import clean_text,question_text
@@ -153,17 +153,7 @@ def _question(row):
     if bad := [k for k,v in known.items() if not isinstance(v, str|None)]: raise InputError(f'{bad[0]} must be text')
     return question_text(known.get('title'), next(filter(None, map(known.get, BODIES)), None))
 
-# %% ../nbs/05_app.ipynb #e2a09b13
-def _json_rows(path):
-    "`(line, dict, or as a string what is wrong with it)` for each line of a file of JSON lines"
-    with open(path, encoding='utf-8-sig', errors='surrogateescape', newline='\n') as f:
-        for i,line in enumerate(f, 1):
-            if not line.strip(): continue
-            try: row = json.loads(line)
-            except (ValueError,RecursionError): row = None
-            yield i, row if isinstance(row, dict) else 'not a JSON object'
-
-# %% ../nbs/05_app.ipynb #2535ef32
+# %% ../nbs/05_app.ipynb #cf54d022
 FILE_TYPES = '.csv','.jsonl','.ndjson','.json'
 
 def _reader(path, name):
@@ -173,7 +163,7 @@ def _reader(path, name):
     with open(path, 'rb') as f: head = f.read(4096)
     if not head.strip(): raise InputError(f'{name}: is empty')
     if b'\0' in head: raise InputError(f'{name}: is not a text file in UTF-8')
-    if kind!='.csv': return _json_rows(path),False,'utf-8'
+    if kind!='.csv': return jsonl_rows(path, newline='\n'),False,'utf-8'
     csv.field_size_limit(max(csv.field_size_limit(), os.path.getsize(path)))
     return csv_rows(path, ()),True,'utf-8-sig' if head.startswith(BOM_UTF8) else 'utf-8'
 

@@ -6,7 +6,7 @@
 __all__ = ['TAGS', 'read_questions', 'common_tags', 'prepare', 'multi_hot', 'hash_share', 'first_twin', 'hash_split', 'folds',
            'random_split', 'save_vocab', 'load_vocab', 'save_prepared', 'load_prepared', 'scifi_preprocess']
 
-# %% ../nbs/02_preprocess.ipynb #ee03d5b5
+# %% ../nbs/02_preprocess.ipynb #4568bd2f
 import hashlib,json,re
 from collections import Counter
 from pathlib import Path
@@ -15,19 +15,15 @@ import numpy as np
 import pandas as pd
 from fastcore.script import call_parse
 
-from .collect import COLUMNS,InputError,csv_rows,parse_tags,question_id
+from .collect import COLUMNS,InputError,csv_rows,jsonl_rows,parse_tags,question_id
 from .text import clean_text,clean_title,write_text
 
-# %% ../nbs/02_preprocess.ipynb #3bf66181
+# %% ../nbs/02_preprocess.ipynb #d192d095
 def _jsonl_rows(path):
-    "`(line, row or problem)` for each line of a file of JSON objects"
-    with open(path, encoding='utf-8-sig', errors='surrogateescape') as f:
-        for line,text in enumerate(f, 1):
-            if not text.strip(): continue
-            try: o = json.loads(text)
-            except (ValueError, RecursionError): o = None
-            yield line, 'not a JSON object' if not isinstance(o, dict) else dict(title=o.get('title'), url=o.get('url') or str(o.get('link', '')),
-                description=o.get('description') or o.get('body'), tags=json.dumps(o.get('tags_current') or o.get('tags', [])))
+    "As from `csv_rows`, with the columns of a CSV file"
+    for line,o in jsonl_rows(path):
+        yield line, o if isinstance(o, str) else dict(title=o.get('title'), url=o.get('url') or str(o.get('link', '')),
+            description=o.get('description') or o.get('body'), tags=json.dumps(o.get('tags_current') or o.get('tags', [])))
 
 # %% ../nbs/02_preprocess.ipynb #540c199b
 def _question(row):
