@@ -8,7 +8,7 @@ __all__ = ['READ', 'TUNE', 'SEEDS', 'PULL', 'REMINDERS', 'REMINDER_WEIGHT', 'sta
            'cross_figures', 'config_figures', 'headline', 'evaluation_table', 'error_kinds', 'fit_starter', 'build',
            'scifi_build']
 
-# %% ../nbs/13_build.ipynb #f378bc9c
+# %% ../nbs/13_build.ipynb #fec67823
 import json,shutil,tempfile
 from copy import deepcopy
 from pathlib import Path
@@ -21,9 +21,9 @@ from safetensors.torch import load_file,save_file
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .cards import write_cards
+from .cards import SCORES,with_interval,write_cards
 from .collect import optional_path
-from .evaluate import constant_baselines,decide,fold_thresholds,judge,keyword_baseline,trained_baseline,with_interval,TABLE,TRAINED
+from .evaluate import constant_baselines,decide,fold_thresholds,judge,keyword_baseline,trained_baseline,TRAINED
 from .onnx import ParityError,calibration_ids,export_artefact,export_fp32,quantize_int8,run_onnx
 from .preprocess import folds,hash_split,multi_hot,prepare,read_questions
 from .starter import Generator,tag_counts
@@ -176,30 +176,30 @@ def cross_validate(
     for i in np.unique(fold): res[fold==i] = fit_real(head, data, fold!=i, **kw)(x[fold==i]).sigmoid()
     return res.numpy()
 
-# %% ../nbs/13_build.ipynb #b97ecfd2
+# %% ../nbs/13_build.ipynb #f13d5563
 def cross_figures(
     real:pd.DataFrame, # Real questions
     vocab:list,        # The tags in order
     prob:np.ndarray,   # From `cross_validate`
-    fold:np.ndarray,   # From `folds`
+    thresholds:np.ndarray, # From `fold_thresholds`
     baselines:tuple=tuple(TRAINED), # Which of the baselines that learn
     **kw               # For `judge`
 )->dict: # From `judge`: the last one is the model
     "The model beside its baselines"
     y, texts = multi_hot(real.tags, vocab), question_texts(real, READ['text'])
     systems = {**constant_baselines(y), 'keyword match': keyword_baseline(texts, vocab), **{b: trained_baseline(b, real, texts, vocab) for b in baselines}}
-    return judge(y, {**systems, 'model': (prob, fold_thresholds(y, prob, fold))}, vocab, **kw)
+    return judge(y, {**systems, 'model': (prob, thresholds)}, vocab, **kw)
 
 def config_figures(
     results:dict # From `cross_figures`
 )->dict: # Ready for JSON
     "What of the figures goes into `config.json`"
-    brief = {name: {k: dict(score=round(o['scores'][k], 4), interval=np.round(o['intervals'][k], 4).tolist(), lead=np.round(o['lead'][k], 4).tolist() if k in o['lead'] else None) for k in TABLE} for name,o in results.items()}
+    brief = {name: {k: dict(score=round(o['scores'][k], 4), interval=np.round(o['intervals'][k], 4).tolist(), lead=np.round(o['lead'][k], 4).tolist() if k in o['lead'] else None) for k in SCORES} for name,o in results.items()}
     *_,ours = results.values()
     per_tag = {t: {k: round(o[k], 4) for k in ('support','predicted','precision','recall','f1')} for t,o in ours['per_tag'].items() if o['support']}
     return dict(n=ours['n'], n_tags_present=ours['n_tags_present'], systems=brief, per_tag=per_tag)
 
-# %% ../nbs/13_build.ipynb #7d5a0466
+# %% ../nbs/13_build.ipynb #5661a010
 def headline(
     found:dict # From `config_figures`
 )->dict: # 'f1_micro', 'f1_macro' over the tags present, 'precision_at_1', and the number of questions `n`
@@ -211,7 +211,7 @@ def evaluation_table(
     config:dict # Of an artefact that was trained on real questions
 )->pd.DataFrame: # A row for each model and baseline
     "The figures in `config.json` as a table, with their 95 % intervals"
-    return pd.DataFrame({name: {c: with_interval(o[k]['score'], *o[k]['interval']) for k,c in TABLE.items()} for name,o in config['evaluation']['systems'].items()}).T
+    return pd.DataFrame({name: {c: with_interval(o[k]['score'], *o[k]['interval']) for k,c in SCORES.items()} for name,o in config['evaluation']['systems'].items()}).T
 
 # %% ../nbs/13_build.ipynb #c183d409
 def error_kinds(
@@ -243,7 +243,7 @@ def fit_starter(
     for s in seeds: train(starter, vocab, work/f'seed{s}', precision, base_model=start, seed=s, **tune, **kw)
     return average([work/f'seed{s}' for s in seeds], work/'starter')
 
-# %% ../nbs/13_build.ipynb #5f6f6bb7
+# %% ../nbs/13_build.ipynb #a2b0207c
 def build(
     questions:str=None,  # File of real questions (CSV or JSON lines); `None` for the starter corpus alone
     outs:tuple=('artefact',), # Folders for the artefact
@@ -272,9 +272,9 @@ def _learn_real(run, real, starter, vocab, out, k, baselines):
     "The run in `out` with a head that has learned from real questions, and its thresholds and figures, which are cross-validated"
     data, fold, head, y = head_data(run, real, starter, vocab), folds(real, k), load_run(run)[0].head, multi_hot(real.tags, vocab)
     prob = cross_validate(head, data, fold)
-    thresholds = choose_thresholds(y, prob).astype(float).round(4)
-    figures = config_figures(cross_figures(real, vocab, prob, fold, baselines))
-    kinds = error_kinds(real, vocab, decide(prob, fold_thresholds(y, prob, fold)))
+    thresholds, unseen = choose_thresholds(y, prob).astype(float).round(4), fold_thresholds(y, prob, fold)   # to ship, and to judge with
+    figures = config_figures(cross_figures(real, vocab, prob, unseen, baselines))
+    kinds = error_kinds(real, vocab, decide(prob, unseen))
     weights = {f'head.{k}': v for k,v in fit_real(head, data, np.ones(len(real), bool)).state_dict().items()}
     return save_weights({**load_file(run/WEIGHTS), **weights}, run, out), dict(thresholds=dict(zip(vocab, thresholds.tolist())), evaluation=dict(figures, kinds=kinds), cross_validation=headline(figures))
 

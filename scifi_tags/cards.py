@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PUBLISHED', 'SCORES', 'DOCS', 'REPO', 'MODEL_CARD', 'DATASET_CARD', 'read_config', 'weak_tags', 'unknown_tags',
-           'skew', 'score_rows', 'nearest', 'model_head', 'model_card', 'lexicon_counts', 'question_link',
-           'dataset_head', 'dataset_card', 'write_cards', 'scifi_cards']
+           'skew', 'with_interval', 'score_rows', 'nearest', 'model_head', 'model_card', 'lexicon_counts',
+           'question_link', 'dataset_head', 'dataset_card', 'write_cards', 'scifi_cards']
 
 # %% ../nbs/14_cards.ipynb #380e4a9f
 import json
@@ -60,7 +60,7 @@ def skew(
     order = sorted(shares, key=lambda o: (o[2]-o[1], o[0]))
     return [o for o in order[:n] if o[1]>o[2]]+[o for o in order[:-n-1:-1] if o[1]<o[2]]
 
-# %% ../nbs/14_cards.ipynb #1b741253
+# %% ../nbs/14_cards.ipynb #d4c5a08d
 SCORES = dict(f1_micro='micro F1', f1_macro_present='macro F1, tags present', f1_macro_all='macro F1, all tags', precision_at_1='precision at 1', recall_at_5='recall at 5')
 
 def _cell(o): return f'{o:,}' if isinstance(o, int) else f'{o:.2f}' if isinstance(o, float) else o
@@ -70,13 +70,20 @@ def _table(rows):
     side = ['---' if isinstance(v, str) else '---:' for v in rows[0].values()]
     return '\n'.join('| '+' | '.join(map(_cell, o))+' |' for o in [rows[0], side, *(r.values() for r in rows)])
 
-def _with_interval(value, low, high, sign=''): return f'{value:{sign}.3f} [{low:{sign}.2f}, {high:{sign}.2f}]'
+def with_interval(
+    value:float, # A score, or a difference
+    low:float,   # Lower end of its interval
+    high:float,  # Upper end
+    sign:str=''  # '+' to show the sign of a difference
+)->str: # As '0.712 [0.68, 0.74]'
+    "A score and its interval, as tables show them"
+    return f'{value:{sign}.3f} [{low:{sign}.2f}, {high:{sign}.2f}]'
 
 def score_rows(
     config:dict # From `read_config`, with an evaluation
 )->list: # A dict of texts for each baseline, and for the model, which comes last
     "The scores with their 95 % intervals"
-    return [{'': '**this model**' if name=='model' else name, **{label: _with_interval(o[k]['score'], *o[k]['interval']) for k,label in SCORES.items()}} for name,o in config['evaluation']['systems'].items()]
+    return [{'': '**this model**' if name=='model' else name, **{label: with_interval(o[k]['score'], *o[k]['interval']) for k,label in SCORES.items()}} for name,o in config['evaluation']['systems'].items()]
 
 # %% ../nbs/14_cards.ipynb #a6f4708a
 def nearest(
@@ -178,10 +185,10 @@ _UNTESTED = '''## Scores
 def _honest(found):
     return f'''All rows come from the same {found["n"]} real questions, on which {found["n_tags_present"]} of the tags occur. They were dealt into folds. The scores of each question come from a model that was fitted to real questions without its fold, and they were judged by thresholds chosen without its fold: neither had seen the question. The same holds for the baselines that learn. This model itself was then fitted to all of them, with thresholds chosen on all of them, so on these questions it cannot be tested any more. In brackets, 95 % intervals (bootstrap over questions). One thing may still flatter: the lexicon and the settings were improved with such figures in view.'''
 
-# %% ../nbs/14_cards.ipynb #398cfdf4
+# %% ../nbs/14_cards.ipynb #4167ea11
 def _ahead(config):
     parts = [(SCORES[k], *nearest(config, k)) for k in ('f1_micro','f1_macro_present')]
-    return '\n'.join(f'- By {label}, the nearest baseline is {name}; the model is ahead by {_with_interval(*lead, "+")}.' for label,name,lead in parts)
+    return '\n'.join(f'- By {label}, the nearest baseline is {name}; the model is ahead by {with_interval(*lead, "+")}.' for label,name,lead in parts)
 
 def _scores(config):
     if 'evaluation' not in config: return _UNTESTED
