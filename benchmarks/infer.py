@@ -307,9 +307,9 @@ def figures(n, rounds, model):
             res[w] |= dict(questions_a_second=round(n/many[w][0]['seconds'], 1), questions_a_cpu_second=round(n/many[w][0]['cpu_seconds'], 1),
                            cold_start_s=round(median([o['wall'] for o in first[w]]), 2), cold_start_cpu_s=round(median([o['cpu'] for o in first[w]]), 2),
                            peak_mb=round(median([o['mb'] for o in first[w]])), peak_mb_many=round(many[w][0]['mb']))
-        artefact = sum(f.stat().st_size for f in load_model(model).path.iterdir())/1e6
+        artifact = sum(f.stat().st_size for f in load_model(model).path.iterdir())/1e6
         torch_mb = installed_mb('torch','transformers')
-        size = dict(ours=(artefact, installed_mb('numpy','onnxruntime','tokenizers','fastcore')+artefact),
+        size = dict(ours=(artifact, installed_mb('numpy','onnxruntime','tokenizers','fastcore')+artifact),
                     original=((d/'original.onnx').stat().st_size/1e6, installed_mb('torch','transformers','onnxruntime')+(d/'original.onnx').stat().st_size/1e6),
                     pipeline=((m:=(d/'distilroberta'/'model.safetensors').stat().st_size/1e6), torch_mb+m), embeddings=(91, installed_mb('torch','transformers','scikit-learn')+91))
         for w,(model,total) in size.items(): res[w] |= dict(model_mb=round(model, 1), installed_mb=round(total))

@@ -18,17 +18,17 @@ from tqdm.auto import tqdm
 
 import saving
 from scifi_tags.build import PULL,REMINDER_WEIGHT,SEEDS,TUNE,cross_validate,head_data,starter_data
-from scifi_tags.evaluate import decide,fold_thresholds,rank_scores,set_scores
-from scifi_tags.preprocess import folds,multi_hot,prepare,read_questions
+from scifi_tags.evaluate import apply_thresholds,fold_thresholds,rank_scores,set_scores
+from scifi_tags.preprocess import fold_ids,multi_hot,prepare,read_questions
 from scifi_tags.starter import tag_counts
-from scifi_tags.train import data_digest,fit_stages,load_model,load_run,make_dls,make_learner,minilm_path,predict_torch,question_texts
+from scifi_tags.train import data_digest,fit_stages,load_encoder,load_run,make_dls,make_learner,minilm_path,predict_torch,question_texts
 
 OUT = Path(__file__).parent/'results'/'training.json'
 VOCAB = list(tag_counts())
 
 def scores(y, p, fold, **kw):
     "What is compared; `kw` for `choose_thresholds`"
-    res = {**set_scores(y, decide(p, fold_thresholds(y, p, fold, **kw))), **rank_scores(y, p)}
+    res = {**set_scores(y, apply_thresholds(p, fold_thresholds(y, p, fold, **kw))), **rank_scores(y, p)}
     return {k: round(float(res[k]), 4) for k in ('f1_micro','f1_macro_present','precision_at_1')}
 
 def head_variants(work, real, starter, fold):
@@ -43,8 +43,8 @@ def head_variants(work, real, starter, fold):
     for n in 64,256: yield 'what is read', f'title and body, {n} tokens', scores(y, predict_torch(model, tokenizer, question_texts(real, 'both'), n), fold)
     data, head = head_data(work/'starter', real, starter, VOCAB), model.head
     best = cross_validate(head, data, fold)
-    changes = {'as shipped': {}, **{f'pull {p} instead of {PULL}': dict(pull=p) for p in (.003,.01,.03,.3)},
-               **{f'reminders weigh {w} instead of {REMINDER_WEIGHT}': dict(reminders=w) for w in (.01,.3,1.)}, 'each real question once, with its body': dict(title=0.)}
+    changes = {'as shipped': {}, **{f'pull {p} instead of {PULL}': dict(l2_to_init=p) for p in (.003,.01,.03,.3)},
+               **{f'reminders weigh {w} instead of {REMINDER_WEIGHT}': dict(replay=w) for w in (.01,.3,1.)}, 'each real question once, with its body': dict(title=0.)}
     for name,kw in changes.items(): yield 'head on real questions', name, scores(y, cross_validate(head, data, fold, **kw) if kw else best, fold)
     for shrink,name in ((0,'each tag its own'),(10,'shrunk less (10)'),(160,'shrunk more (160)'),(1e9,'one for all tags')): yield 'thresholds', name, scores(y, best, fold, shrink=shrink)
 
@@ -58,7 +58,7 @@ class Focal(nn.Module):
 def tune(df, start, work, loss=None, precision='bf16', **changes):
     "A model trained for one epoch"
     s = {**TUNE, 'smooth':0., 'epochs':(0,1), **changes}
-    *objects,_ = load_model(start, len(VOCAB), s['pooling'])
+    *objects,_ = load_encoder(start, len(VOCAB), s['pooling'])
     learn = make_learner(make_dls(df, VOCAB, objects, s['text'], s['max_length'], s['bs']), objects[3], precision, work, progress=False, smooth=s['smooth'])
     if loss: learn.loss_func = loss
     fit_stages(learn, s['epochs'], [list(r) if isinstance(r, tuple) else r for r in s['rates']], dict(stage=0, epoch=0, history=[]))
@@ -94,7 +94,7 @@ def main(
     if threads: torch.set_num_threads(threads)
     work = Path(work)
     real, starter = prepare(read_questions(questions), VOCAB)[0], starter_data()
-    fold, y, texts = folds(real), multi_hot(real.tags, VOCAB), question_texts(real, 'both')
+    fold, y, texts = fold_ids(real), multi_hot(real.tags, VOCAB), question_texts(real, 'both')
     data = dict(real=data_digest(real.assign(split='train')), starter=data_digest(starter))
     done = json.loads(OUT.read_text(encoding='utf-8')) if OUT.exists() else {}
     rows = done.get('rows', []) if done.get('data')==data else []

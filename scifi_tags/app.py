@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BODIES', 'FILE_TYPES', 'ENDPOINTS', 'EXAMPLES', 'API_HELP', 'read_part', 'explain', 'tag_page', 'answer_html',
-           'safe_cell', 'tag_file', 'tag_table', 'Limits', 'Guard', 'Endpoints', 'make_app', 'launch', 'scifi_app',
-           'make_space', 'scifi_space']
+           'safe_cell', 'tag_file', 'tag_table', 'Limits', 'RequestGuard', 'Endpoints', 'make_app', 'launch',
+           'scifi_app', 'make_space', 'scifi_space']
 
 # %% ../nbs/05_app.ipynb #f777f5e0
 import os
@@ -263,7 +263,7 @@ def _refusal(scope, most):
     if called and called[1] not in ENDPOINTS: return 404,f'there is no {called[1]}; there are {", ".join(ENDPOINTS)}'
 
 # %% ../nbs/05_app.ipynb #377d4fd1
-class Guard:
+class RequestGuard:
     "Refuse requests of more than `most` bytes, and calls that make no sense"
     def __init__(self, app, most:int): self.app,self.most = app,most
 
@@ -543,7 +543,7 @@ def _keep_swept(folder, seconds):
 _quiet = dict(GRADIO_ANALYTICS_ENABLED='False', HF_HUB_DISABLE_TELEMETRY='1', GRADIO_ANALYTICS_CACHE_FREQUENCY='1000000000', GRADIO_ANALYTICS_MAX_EVENTS='100')
 
 # %% ../nbs/05_app.ipynb #adae4ff8
-class _Boxes(dict):
+class _MessageQueues(dict):
     "Boxes for messages to visitors, by visitor; when there are `most`, those go in which nothing is due, and at ten times as many the oldest"
     def __init__(self, due, most=2000): self.due,self.most = due,most
 
@@ -570,10 +570,10 @@ def launch(
         os.environ.update(_quiet, GRADIO_TEMP_DIR=folder)
         Thread(target=_keep_swept, args=(folder, 60*limits.minutes), daemon=True).start()
         app = make_app(model, limits)
-        app._queue.pending_messages_per_session = _Boxes(app._queue.pending_event_ids_session)
+        app._queue.pending_messages_per_session = _MessageQueues(app._queue.pending_event_ids_session)
         _,url,_ = app.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=_theme(), css=_css, head=_keys, footer_links=[], run_history=False,
             enable_monitoring=False, ssr_mode=False, state_session_capacity=limits.queue, max_file_size=f'{limits.megabytes}mb',
-            app_kwargs=dict(middleware=[Middleware(Guard, most=limits.megabytes*2**20+10_000)]))
+            app_kwargs=dict(middleware=[Middleware(RequestGuard, most=limits.megabytes*2**20+10_000)]))
         print(f'The app is at {url}', flush=True)
         app.block_thread()
 

