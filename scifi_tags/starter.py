@@ -114,7 +114,7 @@ def read_templates(
 )->dict: # `{'titles': {kind: [frame]}, 'bodies': {part: [sentence]}, 'identify': {part: [sentence]}}`
     "Read the frames of titles and bodies; a frame with an unknown slot raises `LexiconError`"
     path = Path(path or _data/'frames.toml')
-    frames, known = tomllib.loads(path.read_text(encoding='utf-8')), {*KINDS,'medium','year'}
+    templates, known = tomllib.loads(path.read_text(encoding='utf-8')), {*KINDS,'medium','year'}
     bad = [f'{path.name}: {group}: {f!r}' for group,parts in templates.items() for fs in parts.values() for f in fs if set(_slots(f))-known]
     if bad: raise LexiconError('unknown slot in '+'\n'.join(bad))
     return templates
