@@ -4,24 +4,21 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'question_row', 'question_id', 'InputError', 'csv_rows', 'jsonl_rows', 'parse_tags', 'read_urls', 'Journal',
-           'write_csv', 'Collection', 'optional_path']
+           'write_csv', 'Collection']
 
 # %% ../nbs/00b_collect.ipynb #60dd3eb8
 import ast,csv,json,os,re
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastcore.basics import patch
 
+from .readers import optional_path
 from .site import SITE,question_url
 from .text import clean_text,clean_title,replacing
 
 try: import fcntl
 except ImportError: fcntl = None # Windows has no such locks: there, nobody stops you from starting two runs on one file
-
-try: from fastcore.script import Param
-except ImportError: Param = None # fastcore 2 has `Annotated` instead
 
 # %% ../nbs/00b_collect.ipynb #0c065048
 COLUMNS = ['title','url','description','tags']
@@ -219,10 +216,3 @@ def finish(self:Collection,
     if self.failed: write_csv(self.failures, ['question','reason'], (dict(question=i, reason=r) for i,r in self.failed.items()))
     else: self.failures.unlink(missing_ok=True)
     self.journal.close(delete=True)
-
-# %% ../nbs/00b_collect.ipynb #f979bde3
-def optional_path(
-    help:str # What `--help` says of the path
-): # Annotation of an argument of a `call_parse` function
-    "A path that is given without dashes, and that can be left out"
-    return Param(help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=help, opt=False, nargs='?')]

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from fastcore.basics import patch
 
 import scifi_tags
+from .readers import InputError,command,optional_path,read_questions
 
 # %% ../nbs/00d_site.ipynb #0d51te09
 SITE = 'scifi.stackexchange.com'
@@ -34,7 +35,7 @@ def question_url(
     return f'https://{site}/questions/{id}/{slug}'.rstrip('/')
 
 # %% ../nbs/00d_site.ipynb #0d51te12
-class SiteError(ValueError):
+class SiteError(InputError):
     "A site's folder is unusable; the message lists every problem, with its file and tag"
 
 _domain_re = re.compile(r'[\w-]+(\.[\w-]+)+(:\d+)?|localhost(:\d+)?')
@@ -89,17 +90,17 @@ class Site:
 @patch
 def tag_url(self:Site,
     tag:str # Any tag; 'c++', '.net' and tags in any script are quoted
-)->str: # `None` if the site has no domain
+)->str: # '' if the site has no domain
     "The address of all questions with a tag"
-    return f'https://{self.domain}/questions/tagged/{quote(tag, safe="")}' if self.domain else None
+    return f'https://{self.domain}/questions/tagged/{quote(tag, safe="")}' if self.domain else ''
 
 @patch
 def question_url(self:Site,
     id,          # Number of the question
     title:str='' # Its title
-)->str: # `None` if the site has no domain
+)->str: # '' if the site has no domain
     "The address of a question"
-    return question_url(id, title, self.domain) if self.domain else None
+    return question_url(id, title, self.domain) if self.domain else ''
 
 # %% ../nbs/00d_site.ipynb #0d51te20
 @patch
