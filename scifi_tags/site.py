@@ -19,7 +19,7 @@ from urllib.parse import quote
 from fastcore.basics import patch
 
 import scifi_tags
-from .readers import InputError,command,optional_path,read_questions
+from .readers import InputError
 
 # %% ../nbs/00d_site.ipynb #0d51te09
 SITE = 'scifi.stackexchange.com'
@@ -129,7 +129,7 @@ def _read_toml(path):
     "What a TOML file holds, and a list of what is wrong with it"
     try: return deepcopy(_parsed(path.read_text(encoding='utf-8-sig'))), []
     except OSError as e: return {}, [f'{path.name}: {e.strerror}']
-    except ValueError as e: return {}, [f'{path.name}: {e}']
+    except ValueError as e: return {}, [f'{path.name}: {e}'+'; a name with other characters than letters, digits, - and _ needs quotes: ["c++"]'*('table decl' in str(e) or 'key part' in str(e))]
 
 def _fail(folder, problems):
     raise SiteError(f'{folder}: {len(problems)} problem{"s"*(len(problems)>1)}\n'+'\n'.join(problems))
@@ -168,11 +168,11 @@ def _read_counts(site):
 def tag_counts(self:Site,
     at_least:int=None # Leave out tags with fewer questions than this; default: `at_least` of the site
 )->dict: # `{tag: number of questions}` in the order of tags.json
-    "How many questions carry each tag; a site without tags.json has the tags of its lexicon, each once"
+    "How many questions carry each tag; without tags.json, the tags of the lexicon count `at_least` each"
     if not self.folder: raise SiteError(f'{self.domain}: only the domain is known, not the tags; give the folder of a site')
     counts,bad = _read_counts(self)
     if bad: _fail(self.folder, bad)
-    if counts is None: counts = dict.fromkeys(self.lexicon(), 1)
+    if counts is None: counts = dict.fromkeys(self.lexicon(), self.at_least)
     return {t: n for t,n in counts.items() if n>=(self.at_least if at_least is None else at_least)}
 
 @patch(as_prop=True)
@@ -206,9 +206,11 @@ def slot_keys(
     slots=()      # `{slot: key}` for slots that are not just a key or its singular
 )->dict: # `{slot: key}`
     "Which key of an entry fills each slot"
-    keys = dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *dict(slots).values()))
-    singular = {re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s'): k for k in keys}
-    return {**dict(slots), **singular, **{k: k for k in keys}}
+    slots, res = dict(slots), {}
+    for k in dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *slots.values())):
+        res[re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s')] = k
+        res.setdefault(k, k)
+    return {**slots, **res, **slots}
 
 # %% ../nbs/00d_site.ipynb #0d51te34
 def _check_texts(values):
@@ -297,11 +299,12 @@ def _read_parts(site):
     entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
     counts,more = _read_counts(site)
     templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
-    vocab, slots = [t for t,n in (dict.fromkeys(entries, 1) if counts is None else counts).items() if n>=site.at_least], slot_keys(entries, site.slots)
+    vocab, slots = [t for t,n in counts.items() if n>=site.at_least] if counts else [*entries], slot_keys(entries, site.slots)
     used = {*site.slots.values(), *(slots.get(s) for *_,f in _all_templates(templates) for s in find_slots(f))}-{None}
     bad += more+other
-    bad += [] if bad else _check_fit(site, entries, templates, slots, vocab)
-    bad += [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used)]
+    broken = bool(bad)   # then slots may be missing
+    bad += [] if broken else _check_fit(site, entries, templates, slots, vocab)
+    bad += [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used) if not (broken and 'unknown slot' in o)]
     return {t: _ordered(t, e, slots, site) for t,e in entries.items()}, templates, slots, bad
 
 def _ordered(tag, entry, slots, site):
