@@ -53,7 +53,7 @@ _SHAPES = dict(
     examples=('tables with a title and, at most, a body', lambda v: _list(v, _example)),
     states=('a list of text', _list), topics=('a list of files in lexicon/, without .toml', _list),
     media=('a table of text', _table), slots=('a table of text', _table),
-    years=('two years, the earlier one first', lambda v: _list(v, _number) and len(v)==2 and v[0]<=v[1]))
+    years=('two years, the earlier one first', lambda v: _list(v, _number) and len(v)==2 and v[0]<=v[1]), mix=('true or false', lambda v: isinstance(v, bool)))
 
 def _closest(word, known):
     "A hint at what `word` may be a slip for"
@@ -79,6 +79,7 @@ class Site:
     media:dict=field(default_factory=dict)    # `{tag: what a question calls the medium}`
     identify:str=None # Tag of questions that describe a work and ask for its title
     slots:dict=field(default_factory=dict)    # `{slot of a template: key of an entry}` where the slot is not just the singular
+    mix:bool=False    # May a title combine terms of any two tags? Default: only of tags that imply a common one
     years:list=field(default_factory=lambda: [1970,2020]) # First and last year in which a work that is looked for was read or seen
     lexicon_folder:Path=None # Default: 'lexicon' in `folder`
     templates_file:Path=None # Default: 'templates.toml' in `folder`
@@ -250,6 +251,7 @@ def check_entry(
     others = [*_items(entry, 'implies'), *_items(entry, 'often')]
     bad += [f'{o!r} is an unknown tag{_closest(o, vocab)}' for o in others if o not in vocab]
     bad += [f'{o!r} is the tag itself, or both implied and often' for o,n in Counter([tag,*others]).items() if n>1]
+    if not any(entry.get(k) for k in (*lists, 'frames', 'questions')): bad.append('has no terms, frames or questions')
     return bad+[f'questions: {o}' for o in _check_questions(entry.get('questions', []), vocab)]
 
 def _dotted(tag, entry, vocab): return ''.join(f'; write ["{tag}.{k}"], with quotes' for k in entry if f'{tag}.{k}' in vocab)
