@@ -8,6 +8,7 @@ __all__ = ['COLUMNS', 'drop_notices', 'question_row', 'question_id', 'site_domai
 
 # %% ../nbs/00b_collect.ipynb #60dd3eb8
 import csv,json,os,re
+from collections import Counter
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -192,3 +193,10 @@ def finish(self:Collection,
     if self.failed: write_csv(self.failures, ['question','reason'], (dict(question=i, reason=r) for i,r in self.failed.items()))
     else: self.failures.unlink(missing_ok=True)
     self.journal.close(delete=True)
+
+# %% ../nbs/00b_collect.ipynb #b0summ01
+@patch
+def summary(self:Collection)->str:
+    "How many questions there are, and why others could not be read"
+    n, why = len(self.rows), '; '.join(f'{reason} ({k:,})' for reason,k in Counter(self.failed.values()).most_common(3))
+    return f'{n:,} question{"s"*(n!=1)} in {self.out}'+(f', {len(self.failed):,} could not be read: {why}; see {self.failures}' if why else '')

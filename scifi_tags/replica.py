@@ -684,7 +684,7 @@ def _read_rows(path, site):
 
 # %% ../nbs/11_replica.ipynb #cf3f0ae4
 def _banner(r):
-    site, api = f'{r.url}/questions?tab=votes', f'{r.endpoint}/questions?site={next(iter(r._posts.sites))}&sort=votes'
+    site, api = f'{r.url}/questions?tab=votes', f'{r.endpoint}/questions?site={min(r._posts.sites, key=len)}&sort=votes'
     return f'''{len(r._posts.by_id):,} questions
   site  {site}
   API   {api}
