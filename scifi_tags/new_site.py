@@ -81,17 +81,21 @@ def _toml(v):
 
 def _key(k): return k if re.fullmatch('[A-Za-z0-9_-]+', k) else _toml(k)
 
+# %% ../nbs/10a_new_site.ipynb #10a1te7d
 def _entry(tag, n, entry):
     return '\n'.join([f'[{_key(tag)}]'+(f' # {n} questions' if n>1 else ''), *(f'{k} = {_toml(v)}' for k,v in entry.items() if v)])
 
 # %% ../nbs/10a_new_site.ipynb #10a1te5e
-_INTRO = """# One entry per tag, to be corrected by hand: delete terms that say nothing, add what you know, sort terms into lists of their own (plants, tools).
-# Whole questions teach most: questions = ["Why do my roses have black spots?", {title = "…", body = "…", tags = ["another-tag"]}]
+_INTRO = """# One entry per tag, to be corrected by hand: delete terms that say nothing, add what you know,
+# and sort terms into lists of their own (plants, tools). Whole questions teach most:
+# questions = ["Why do my roses have black spots?", {title = "…", body = "…", tags = ["another-tag"]}]
 """
 
+# %% ../nbs/10a_new_site.ipynb #10a1te7c
 def _write_site(folder, site, counts, lexicon):
     skeleton, text = Path(scifi_tags.__file__).parent/'sites'/'skeleton', {}
-    settings = dict(domain=f'domain = {_toml(site.domain)}' if site.domain else '# domain = "example.stackexchange.com"', name=_toml(site.name), at_least=site.at_least)
+    domain = f'domain = {_toml(site.domain)}' if site.domain else '# domain = "example.stackexchange.com"'
+    settings = dict(domain=domain, name=_toml(site.name), at_least=site.at_least)
     text['site.toml'] = Template((skeleton/'site.toml').read_text(encoding='utf-8')).substitute(settings)
     text['templates.toml'] = (skeleton/'templates.toml').read_text(encoding='utf-8')
     text['tags.json'] = json.dumps(counts, indent=0, ensure_ascii=False)+'\n'
