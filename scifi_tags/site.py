@@ -165,11 +165,11 @@ def load_site(
 
 # %% ../nbs/00d_site.ipynb #0d51te27
 def _read_counts(site):
-    "`{tag: count}` from tags.json, `None` if there is no such file, and a list of what is wrong with it"
+    "`{tag: count}` from tags.json, `None` without a usable file, and a list of what is wrong with it"
     if not site.folder or not (path := site.folder/'tags.json').exists(): return None, []
     try: counts = json.loads(path.read_text(encoding='utf-8-sig'))
-    except (OSError,ValueError) as e: return {}, [f'tags.json: {e}']
-    if not isinstance(counts, dict): return {}, ['tags.json: must be an object {"tag": number of questions}']
+    except (OSError,ValueError) as e: return None, [f'tags.json: {e}']
+    if not isinstance(counts, dict): return None, ['tags.json: must be an object {"tag": number of questions}']
     bad = {t: n for t,n in counts.items() if not _text(t) or not _number(n)}
     return {t: n for t,n in counts.items() if t not in bad}, [f'tags.json: {t}: {n!r} is not a number of questions' for t,n in bad.items()]
 
@@ -296,7 +296,9 @@ def _read_entries(folder):
         for tag,entry in found.items():
             if tag in entries: bad.append(f'{f.name}: {tag}: also in {entries[tag]["file"]}.toml')
             elif not isinstance(entry, dict): bad.append(f'{f.name}: {tag}: must be a table')
-            else: entries[tag] = dict(entry, file=f.stem)
+            else:
+                bad += [f'{f.name}: {tag}: {k}: not a name for a list' for k in entry if k in _RESERVED[4:]]
+                entries[tag] = dict(entry, file=f.stem)
     return entries, bad if files else [f'no *.toml file in {folder}']
 
 # %% ../nbs/00d_site.ipynb #0d51te3e
@@ -310,7 +312,7 @@ def _read_templates(path, optional):
         known = group in _GROUPS and isinstance(parts, dict)
         if not known: bad.append(f'{path.name}: {group}: must be one of the tables {", ".join(_GROUPS)}')
         else: bad += [f'{path.name}: {group}.{part}: {o}' for part,ts in parts.items() for o in _check_texts(ts)]
-    return {} if bad else found, bad
+    return {} if bad else {group: {part: ts for part,ts in parts.items() if ts} for group,parts in found.items()}, bad
 
 # %% ../nbs/00d_site.ipynb #0d51te77
 def _each(templates): return [(group, part, t) for group,parts in templates.items() for part,ts in parts.items() for t in ts]
@@ -348,7 +350,7 @@ def _read_parts(site):
     counts,more = _read_counts(site)
     templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
     bad += more+other
-    vocab = [t for t,n in counts.items() if n>=site.at_least] if counts else [*entries]
+    vocab = [*entries] if counts is None else [t for t,n in counts.items() if n>=site.at_least]
     parts = site, entries, templates, slot_keys(entries, site.slots), vocab
     within = _check_entries(*parts)
     if bad: bad += [o for o in within if 'unknown slot' not in o]   # the slots of a file that can't be read are unknown, too
