@@ -19,7 +19,7 @@ from urllib.parse import quote
 from fastcore.basics import patch
 
 import scifi_tags
-from .readers import InputError,command,optional_path,read_questions
+from .readers import InputError
 
 # %% ../nbs/00d_site.ipynb #0d51te09
 SITE = 'scifi.stackexchange.com'
@@ -53,7 +53,7 @@ _SHAPES = dict(
     examples=('tables with a title and, at most, a body', lambda v: _list(v, _example)),
     states=('a list of text', _list), topics=('a list of files in lexicon/, without .toml', _list),
     media=('a table of text', _table), slots=('a table of text', _table),
-    years=('two years, the earlier one first', lambda v: _list(v, _number) and len(v)==2 and v[0]<=v[1]))
+    years=('two years, the earlier one first', lambda v: _list(v, _number) and len(v)==2 and v[0]<=v[1]), mix=('true or false', lambda v: isinstance(v, bool)))
 
 def _closest(word, known):
     "A hint at what `word` may be a slip for"
@@ -79,6 +79,7 @@ class Site:
     media:dict=field(default_factory=dict)    # `{tag: what a question calls the medium}`
     identify:str=None # Tag of questions that describe a work and ask for its title
     slots:dict=field(default_factory=dict)    # `{slot of a template: key of an entry}` where the slot is not just the singular
+    mix:bool=False    # May a title combine terms of any two tags? Default: only of tags that imply a common one
     years:list=field(default_factory=lambda: [1970,2020]) # First and last year in which a work that is looked for was read or seen
     lexicon_folder:Path=None # Default: 'lexicon' in `folder`
     templates_file:Path=None # Default: 'templates.toml' in `folder`
@@ -129,7 +130,7 @@ def _read_toml(path):
     "What a TOML file holds, and a list of what is wrong with it"
     try: return deepcopy(_parsed(path.read_text(encoding='utf-8-sig'))), []
     except OSError as e: return {}, [f'{path.name}: {e.strerror}']
-    except ValueError as e: return {}, [f'{path.name}: {e}']
+    except ValueError as e: return {}, [f'{path.name}: {e}'+'; a name with other characters than letters, digits, - and _ needs quotes: ["c++"]'*('table decl' in str(e) or 'key part' in str(e))]
 
 def _fail(folder, problems):
     raise SiteError(f'{folder}: {len(problems)} problem{"s"*(len(problems)>1)}\n'+'\n'.join(problems))
@@ -168,11 +169,11 @@ def _read_counts(site):
 def tag_counts(self:Site,
     at_least:int=None # Leave out tags with fewer questions than this; default: `at_least` of the site
 )->dict: # `{tag: number of questions}` in the order of tags.json
-    "How many questions carry each tag; a site without tags.json has the tags of its lexicon, each once"
+    "How many questions carry each tag; without tags.json, the tags of the lexicon count `at_least` each"
     if not self.folder: raise SiteError(f'{self.domain}: only the domain is known, not the tags; give the folder of a site')
     counts,bad = _read_counts(self)
     if bad: _fail(self.folder, bad)
-    if counts is None: counts = dict.fromkeys(self.lexicon(), 1)
+    if counts is None: counts = dict.fromkeys(self.lexicon(), self.at_least)
     return {t: n for t,n in counts.items() if n>=(self.at_least if at_least is None else at_least)}
 
 @patch(as_prop=True)
@@ -206,9 +207,11 @@ def slot_keys(
     slots=()      # `{slot: key}` for slots that are not just a key or its singular
 )->dict: # `{slot: key}`
     "Which key of an entry fills each slot"
-    keys = dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *dict(slots).values()))
-    singular = {re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s'): k for k in keys}
-    return {**dict(slots), **singular, **{k: k for k in keys}}
+    slots, res = dict(slots), {}
+    for k in dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *slots.values())):
+        res[re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s')] = k
+        res.setdefault(k, k)
+    return {**slots, **res, **slots}
 
 # %% ../nbs/00d_site.ipynb #0d51te34
 def _check_texts(values):
@@ -248,6 +251,7 @@ def check_entry(
     others = [*_items(entry, 'implies'), *_items(entry, 'often')]
     bad += [f'{o!r} is an unknown tag{_closest(o, vocab)}' for o in others if o not in vocab]
     bad += [f'{o!r} is the tag itself, or both implied and often' for o,n in Counter([tag,*others]).items() if n>1]
+    if not any(entry.get(k) for k in (*lists, 'frames', 'questions')): bad.append('has no terms, frames or questions')
     return bad+[f'questions: {o}' for o in _check_questions(entry.get('questions', []), vocab)]
 
 def _dotted(tag, entry, vocab): return ''.join(f'; write ["{tag}.{k}"], with quotes' for k in entry if f'{tag}.{k}' in vocab)
@@ -297,11 +301,12 @@ def _read_parts(site):
     entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
     counts,more = _read_counts(site)
     templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
-    vocab, slots = [t for t,n in (dict.fromkeys(entries, 1) if counts is None else counts).items() if n>=site.at_least], slot_keys(entries, site.slots)
+    vocab, slots = [t for t,n in counts.items() if n>=site.at_least] if counts else [*entries], slot_keys(entries, site.slots)
     used = {*site.slots.values(), *(slots.get(s) for *_,f in _all_templates(templates) for s in find_slots(f))}-{None}
     bad += more+other
-    bad += [] if bad else _check_fit(site, entries, templates, slots, vocab)
-    bad += [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used)]
+    broken = bool(bad)   # then slots may be missing
+    bad += [] if broken else _check_fit(site, entries, templates, slots, vocab)
+    bad += [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used) if not (broken and 'unknown slot' in o)]
     return {t: _ordered(t, e, slots, site) for t,e in entries.items()}, templates, slots, bad
 
 def _ordered(tag, entry, slots, site):
