@@ -54,6 +54,7 @@ def relatives(self:Generator, tag):
     if self.site.mix: return list(self.counts)
     return [t for t in self.universes if self.implied[t]&self.implied[tag]] or [tag]
 
+# %% ../nbs/10_starter.ipynb #10te6001
 @patch
 def pick(self:Generator, slot, tag, others, used):
     "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from"
@@ -84,6 +85,7 @@ def template(self:Generator, tag, about):
     if about!=tag or not kinds: return None
     return self.rng.choice(kinds['single' if 'single' in kinds and self.chance(0.5) else self.rng.choice(list(kinds))])
 
+# %% ../nbs/10_starter.ipynb #10te6002
 @patch
 def title(self:Generator, tag):
     "A title about `tag` made from a template, and its tags; `None` if no template can be filled"
@@ -105,6 +107,7 @@ def sentences(self:Generator, part, tags, n=1, group='bodies', **slots):
         if (filled:=self.fill(s, self.rng.choice(tags), tags)) and len(res)<n: res.append(filled[0])
     return res
 
+# %% ../nbs/10_starter.ipynb #10te6003
 @patch
 def body(self:Generator, tags):
     "A few sentences around a question that carries `tags`"
@@ -133,19 +136,22 @@ def identification(self:Generator, tag=None):
     own = [f for t in (medium,identify) if t for f in self.lexicon[t].get('frames', []) if find_slots(f)==['plot']]
     template = self.rng.choice(own if own and self.chance(0.6) else self.templates['identify']['titles'])
     title = template.format(plot=next(iter(plots.values())), **slots)
-    parts = [s for part,n in (('open',1), ('detail',self.rng.randint(1,3)), ('ask',1)) for s in self.sentences(part, plots, n, 'identify', **slots)]
+    sizes = dict(open=1, detail=self.rng.randint(1,3), ask=1)
+    parts = [s for part,n in sizes.items() for s in self.sentences(part, plots, n, 'identify', **slots)]
     tags = {identify, tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
     return title[:1].upper()+title[1:], ' '.join(parts), tags-{None}
 
 # %% ../nbs/10_starter.ipynb #ff00a8d5
 def _parts(q, tag): return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
 
+# %% ../nbs/10_starter.ipynb #10te6004
 @patch
 def written(self:Generator, tag):
     "One of the questions that the lexicon holds for `tag`: title, body, tags; `None` if there are none"
     questions = self.lexicon[tag].get('questions')
     return _parts(self.rng.choice(questions), tag) if questions else None
 
+# %% ../nbs/10_starter.ipynb #10te6005
 @patch
 def made(self:Generator, tag):
     "A question about `tag` made from templates: title, body, tags; `None` if there is no template for it"
@@ -167,6 +173,7 @@ def add_noise(self:Generator, title):
         title = title[:i]+title[i+1]+title[i]+title[i+2:]
     return title
 
+# %% ../nbs/10_starter.ipynb #10te6006
 @patch
 def question(self:Generator, tag):
     "A question about `tag`: `(title, description, tags)`, the tags in the site's order; `None` if the lexicon has nothing for it"
@@ -196,9 +203,10 @@ def corpus(self:Generator,
 )->list: # `[{'title', 'url', 'description', 'tags'}]`, `tags` a list; every tag occurs if `n` is at least the number of tags
     "`n` different questions"
     tags, found = list(self.counts), []
-    for t in self.rng.sample(tags, len(tags))[::-1][:n]: found += _distinct(lambda: self.question(t), 1, {q[0] for q in found}, 100)
-    found += _distinct(lambda: self.question(self.draw(tags)), n-len(found), {q[0] for q in found})
-    if len(found)<(1 if fewer else n): raise SiteError(f'the lexicon and the templates are too small for {n} different questions: {len(found)} made')
+    def add(make, n, *args): found.extend(_distinct(make, n, {q[0] for q in found}, *args))
+    for t in self.rng.sample(tags, len(tags))[::-1][:n]: add(lambda: self.question(t), 1, 100)
+    add(lambda: self.question(self.draw(tags)), n-len(found))
+    if len(found)<(1 if fewer else n): raise SiteError(f'too few terms and templates for {n} different questions: {len(found)} made')
     return [dict(title=title, url=f'starter:{i}', description=body, tags=ts) for i,(title,body,ts) in enumerate(found, 1)]
 
 # %% ../nbs/10_starter.ipynb #a6d4d12c
@@ -225,6 +233,7 @@ def term_tags(
 # %% ../nbs/10_starter.ipynb #ab75d6bb
 def _words(text): return re.findall(r'\w+', text.lower())
 
+# %% ../nbs/10_starter.ipynb #10te6007
 def term_hits(
     lexicon:dict # From `read_lexicon`
 )->dict: # `{term in lower case: (questions that contain it, how many of them carry a tag that lists it)}`
