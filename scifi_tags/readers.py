@@ -20,11 +20,11 @@ from .text import clean_html,missing,question_text
 # %% ../nbs/00c_readers.ipynb #1b4dfcea
 _all_ = ['InputError','Row','Rows','SUFFIXES','open_rows']   # of the pages before, under the name that everything else imports
 
-# %% ../nbs/00c_readers.ipynb #957e00f8
+# %% ../nbs/00c_readers.ipynb #35dc8c34
 _quoted = r"""(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
 
 def _string(token):
-    "The string that a token of JSON or Python stands for; `None` if it stands for none"
+    "The value of a string literal of JSON or Python; `None` if it isn't valid"
     if '\\' not in token: return token[1:-1]
     for read in json.loads,ast.literal_eval:
         try: return read(token)
@@ -138,12 +138,12 @@ def _whole(v):
     v = str(v).strip() if isinstance(v, (int,str)) and not isinstance(v, bool) else ''
     return str(int(v)) if len(v)<20 and v.isdecimal() else ''
 
-# %% ../nbs/00c_readers.ipynb #19d001b5
+# %% ../nbs/00c_readers.ipynb #e8ac6bed
 def _address(values, urls, ids, site=None):
     "`(url, number)` of a question, '' for what there isn't"
     for _,at in urls:
         if isinstance(v:=values[at], str) and (m:=_id_re.search(v)): return v.strip(),m[1]
-    url = next((v.strip() for _,at in urls if isinstance(v:=values[at], str) and '/' in v), '')
+    url = next((v.strip() for _,at in urls if isinstance(v:=values[at], str) and v.strip() and not _whole(v)), '')
     id = next(filter(None, (_whole(values[at]) for _,at in ids+urls)), '')
     if id and site and not url: url = site.question_url(id) if hasattr(site, 'question_url') else f'https://{site}/questions/{id}'
     return url,id
