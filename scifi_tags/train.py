@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['WEIGHTS', 'BASE_NAME', 'TEXTS', 'GRID', 'ROLES', 'PUBLISHED', 'MeanPoolClassifier', 'load_run', 'load_encoder',
            'minilm_path', 'question_texts', 'make_dls', 'f1_scores', 'choose_thresholds', 'SmoothBCE', 'param_groups',
-           'group_lrs', 'Autocast', 'make_learner', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'fit_stages',
-           'run_batches', 'predict_torch', 'data_digest', 'save_run', 'train', 'scifi_train']
+           'group_lrs', 'Autocast', 'make_learner', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'Pieces', 'cut',
+           'fit_stages', 'run_batches', 'predict_torch', 'data_digest', 'save_run', 'train', 'scifi_train']
 
 # %% ../nbs/03_train.ipynb #87feb030
 import hashlib,json,random,re,sys
@@ -118,7 +118,7 @@ def question_texts(
 
 # %% ../nbs/03_train.ipynb #9e1252ed
 def make_dls(
-    df:pd.DataFrame,    # Prepared questions with columns title, description, tags and split ('train' and 'valid' are used)
+    df:pd.DataFrame,    # Prepared questions with title, description, tags and split ('train' and 'valid' are used), and possibly `target`
     vocab:list,         # The tags in order
     objects:tuple,      # From `load_encoder`
     text:str='description', # What the model reads: 'description', 'title' or 'both'; a missing one is replaced by the other
@@ -127,7 +127,7 @@ def make_dls(
 ):
     "fastai `DataLoaders` with batches of tokens and multi-hot targets"
     df = df[df.split!='test'].reset_index(drop=True)
-    df = df.assign(text=question_texts(df, text), target=list(multi_hot(df.tags, vocab)))
+    df = df.assign(text=question_texts(df, text), target=df.target if 'target' in df else list(multi_hot(df.tags, vocab)))
     valid = df.index[df.split=='valid'].tolist()
     if not valid or len(valid)==len(df): raise ValueError(f'the data has {len(df)-len(valid)} questions to train on and {len(valid)} to validate on')
     block = load_blurr().TextBlock(*objects[:4], max_length=max_length, include_labels=False)
@@ -171,9 +171,10 @@ def choose_thresholds(
 # %% ../nbs/03_train.ipynb #edbe1936
 class SmoothBCE(nn.Module):
     "Binary cross-entropy with targets of `label_smoothing` and 1-`label_smoothing` for 0 and 1, mean over questions and tags"
-    def __init__(self, label_smoothing=0.): super().__init__(); self.label_smoothing = label_smoothing
+    def __init__(self, label_smoothing=0., temperature=1.): super().__init__(); self.label_smoothing,self.temperature = label_smoothing,temperature
     def forward(self, logits, targ):
-        return nn.functional.binary_cross_entropy_with_logits(logits, targ.float().clamp(self.label_smoothing, 1-self.label_smoothing))
+        targ, t = targ.float().clamp(self.label_smoothing, 1-self.label_smoothing), self.temperature
+        return nn.functional.binary_cross_entropy_with_logits(logits/t, targ)*t**2
 
 # %% ../nbs/03_train.ipynb #03r00002
 ROLES = 'embeddings','layers','pooler','head'
@@ -242,12 +243,13 @@ def make_learner(
     path:str='.',       # Folder for what fastai writes
     progress:bool=True, # Show a table of losses, and bars in a notebook or terminal?
     label_smoothing:float=0., # See `SmoothBCE`
-    layerwise:bool=False # See `param_groups`
+    layerwise:bool=False, # See `param_groups`
+    temperature:float=1.  # See `SmoothBCE`
 )->Learner:
     "A fastai `Learner` for multi-label classification with a Hugging Face model"
     blurr = load_blurr()
     opt = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)
-    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=SmoothBCE(label_smoothing), opt_func=opt,
+    learn = Learner(dls, blurr.BaseModelWrapper(model), loss_func=SmoothBCE(label_smoothing, temperature), opt_func=opt,
                     metrics=[_f1_metric('f1_micro'), _f1_metric('f1_macro')], cbs=[blurr.BaseModelCallback], path=path, model_dir='.',
                     splitter=lambda m: [*param_groups(m, layerwise).values()])
     if not (progress and (IN_NOTEBOOK or sys.stdout.isatty())):
@@ -298,13 +300,30 @@ class Checkpoint(Callback):
         self.state['epoch'] = self.epoch+1
         save_checkpoint(self.file, self.state, self.learn)
 
+# %% ../nbs/03_train.ipynb #03r00051
+class Pieces(Callback):
+    "Train on one of several parts of the data in each epoch"
+    order = 70
+    def __init__(self, parts): self.parts = parts
+    def before_epoch(self): self.learn.dls.loaders[0] = self.parts[self.epoch%len(self.parts)]
+
+def cut(
+    df:pd.DataFrame, # Prepared questions with a split
+    n:int            # Parts
+)->list: # `n` frames of about the same size, each with all that isn't for training
+    "Deal the questions for training into parts"
+    i = np.random.default_rng(0).permutation(np.flatnonzero(df.split=='train'))
+    rest = np.flatnonzero(df.split!='train')
+    return [df.iloc[np.sort(np.r_[part,rest])] for part in np.array_split(i, n)]
+
 # %% ../nbs/03_train.ipynb #d3f0110e
 def fit_stages(
     learn,        # From `make_learner`
     epochs:tuple, # Epochs frozen and unfrozen
     lrs:tuple,    # Learning rates frozen and unfrozen, each as for `group_lrs`
     state:dict,   # From `load_checkpoint`; updated
-    seed:int=42   # Of shuffling and dropout
+    seed:int=42,  # Of shuffling and dropout
+    cbs:tuple=()  # Further callbacks
 ):
     "The frozen stage, then the unfrozen one, starting where `state` left off"
     if 'model' in state: learn.model.load_state_dict(state.pop('model'))
@@ -315,7 +334,7 @@ def fit_stages(
         (learn.unfreeze if stage else learn.freeze)()
         learn.create_opt()
         if opt:=state.pop('opt', None): learn.opt.load_state_dict(opt)
-        if state['epoch']<n: learn.fit_one_cycle(n, group_lrs(lr, groups), start_epoch=state['epoch'], cbs=Checkpoint(learn.path, state, seed))
+        if state['epoch']<n: learn.fit_one_cycle(n, group_lrs(lr, groups), start_epoch=state['epoch'], cbs=[Checkpoint(learn.path, state, seed), *cbs])
 
 # %% ../nbs/03_train.ipynb #08fb3140
 @torch.no_grad()
@@ -359,7 +378,8 @@ def data_digest(df:pd.DataFrame)->str: # SHA-256 in hexadecimal
 def _describe(settings, df, vocab):
     "The entries of `training.json` that are known before training"
     s = {_SAVED_AS.get(k, k): v for k,v in settings.items()}
-    return dict(json.loads(json.dumps(s, default=str)), data=data_digest(df), n_tags=len(vocab), n_train=int((df.split=='train').sum()))
+    res = dict(json.loads(json.dumps(s, default=str)), data=data_digest(df), n_tags=len(vocab), n_train=int((df.split=='train').sum()))
+    return res|(dict(targets=hashlib.sha256(np.stack(df.target).tobytes()).hexdigest()) if 'target' in df else {})
 
 # %% ../nbs/03_train.ipynb #3926d465
 def save_run(
@@ -403,6 +423,17 @@ def _start(s, n_tags, state):
     if 'model' not in state: try_export(objects[3])
     return objects,pooling
 
+def _fit(s, df, vocab, objects, state, out, pieces, find_rate, **kw):
+    "Train the model in `objects`; the learning rates that were used"
+    parts = [make_dls(o, vocab, objects, s['text'], s['max_length'], s['bs']) for o in (cut(df, pieces) if pieces>1 else [df])]
+    layerwise = any('decay' in o for o in s['lrs'] if isinstance(o, dict))
+    learn = make_learner(parts[0], objects[3], path=out, label_smoothing=s['label_smoothing'], layerwise=layerwise, **kw)
+    lrs = _found_lrs(learn, state) if find_rate else s['lrs']
+    cbs = [Pieces([o.train for o in parts])] if pieces>1 else []
+    fit_stages(learn, [n*pieces for n in s['epochs']], lrs, state, s['seed'], cbs)
+    return lrs
+
+# %% ../nbs/03_train.ipynb #55576b6c
 def train(
     df:pd.DataFrame, # Prepared questions with a split
     vocab:list,      # The tags in order
@@ -410,22 +441,21 @@ def train(
     precision:str='auto', # See `make_learner`
     find_rate:bool=False, # Use the rates that `lr_find` suggests instead of those in `settings`?
     progress:bool=True,   # Show progress?
+    pieces:int=1,         # Cut each epoch into so many, with a checkpoint after each
+    temperature:float=1., # See `SmoothBCE`
     **settings       # Changes to `PUBLISHED`
 )->dict: # Contents of `training.json`
     "Fine-tune a model, choose its thresholds on the validation questions, and save it"
     if unknown:=set(settings)-set(PUBLISHED): raise TypeError(f'unknown settings: {", ".join(sorted(unknown))}')
     s, out = {**PUBLISHED, **settings}, Path(out)
-    info = _describe(s, df, vocab)
+    info = _describe(s, df, vocab)|{k: v for k,v in dict(pieces=pieces, temperature=temperature).items() if v!=1}
     run = info['run'] = _fingerprint(info, precision, find_rate, vocab, _done(s['base_model']).get('run'))
     if _done(out).get('run')==run: return _done(out)
     out.mkdir(parents=True, exist_ok=True)
     state = load_checkpoint(out/'checkpoint.pt', run)
     load_blurr().set_seed(s['seed'])
     objects,info['pooling'] = _start(s, len(vocab), state)
-    dls, layerwise = make_dls(df, vocab, objects, s['text'], s['max_length'], s['bs']), any('decay' in o for o in s['lrs'] if isinstance(o, dict))
-    learn = make_learner(dls, objects[3], precision, out, progress, s['label_smoothing'], layerwise)
-    lrs = _found_lrs(learn, state) if find_rate else s['lrs']
-    fit_stages(learn, s['epochs'], lrs, state, s['seed'])
+    lrs = _fit(s, df, vocab, objects, state, out, pieces, find_rate, precision=precision, progress=progress, temperature=temperature)
     info.update(rates=lrs, history=state['history'], **_validate(objects, df, vocab, s))
     save_run(out, objects, vocab, info)
     return info
