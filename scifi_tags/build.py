@@ -21,9 +21,10 @@ from safetensors.torch import load_file,save_file
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .cards import SCORES,with_interval,write_cards
+from .baselines import TRAINED,constant_baselines,fold_thresholds,keyword_baseline,trained_baseline
+from .cards import write_cards
 from .collect import optional_path
-from .evaluate import constant_baselines,apply_thresholds,fold_thresholds,compare,keyword_baseline,trained_baseline,TRAINED
+from .metrics import SCORES,apply_thresholds,compare,with_interval
 from .onnx import ParityError,calibration_ids,export_artifact,export_fp32,quantize_int8,run_onnx
 from .preprocess import fold_ids,hash_split,multi_hot,prepare,read_questions
 from .starter import Generator,tag_counts
