@@ -9,7 +9,6 @@ __all__ = ['L2_TO_INIT', 'N_REPLAY', 'REPLAY_WEIGHT', 'starter_data', 'fit_start
 
 # %% ../nbs/13_build.ipynb #fec67823
 import json,sys,tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +18,18 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .cards import SCORES,with_interval,write_cards
+from .baselines import TRAINED,constant_baselines,fold_thresholds,keyword_baseline,trained_baseline
+from .cards import write_cards
 from .distill import TEACH,distill,drop_layers
-from .evaluate import TRAINED,apply_thresholds,calibration,compare,constant_baselines,fold_thresholds,keyword_baseline,trained_baseline
+from .encoder import BASE_NAME,WEIGHTS,load_run,minilm_path
 from .head import READ,SEEDS,TUNE,average,fit_head,reading,save_weights,warm_start
+from .metrics import SCORES,apply_thresholds,calibration,compare,f1_scores,with_interval
 from .onnx import calibration_ids,export_artifact,export_fp32,quantize_int8,run_onnx
 from .preprocess import fold_ids,hash_split,multi_hot,prepare,read_questions
 from .readers import Report,command,optional_path
 from .site import load_site
 from .starter import Generator
-from .train import BASE_NAME,WEIGHTS,choose_thresholds,data_digest,f1_scores,load_run,minilm_path,question_texts,train
+from .train import choose_thresholds,data_digest,question_texts,train
 
 # %% ../nbs/13_build.ipynb #df72530b
 def starter_data(
@@ -163,7 +164,7 @@ def cross_figures(
 )->dict: # From `compare`: the last one is the model
     "Compare the model with its baselines"
     y, texts = multi_hot(real.tags, vocab), question_texts(real, READ['text'])
-    systems = {**constant_baselines(y), 'keyword match': keyword_baseline(texts, vocab, load_site(site).lexicon())}
+    systems = {**constant_baselines(y), 'keyword match': keyword_baseline(texts, vocab, site=site)}
     for b in baselines:
         try: systems[b] = trained_baseline(b, real, texts, vocab)
         except ImportError as e: print(f'{b}: left out: {e}', file=sys.stderr)
@@ -212,7 +213,7 @@ def error_kinds(
     site=None          # Folder of the site whose lexicon the keyword match uses; default: the site that comes with the package
 )->dict: # `{kind: {'n': questions, 'f1_micro', 'missed', 'wrong'}}`; the latter two are tags per question
     "Errors by kind of question"
-    y, named = multi_hot(real.tags, vocab)>0, apply_thresholds(*keyword_baseline(question_texts(real, READ['text']), vocab, load_site(site).lexicon()))
+    y, named = multi_hot(real.tags, vocab)>0, apply_thresholds(*keyword_baseline(question_texts(real, READ['text']), vocab, site=site))
     def per_question(tags): return round(float(tags.sum(1).mean()), 3)
     def scores(rows): return dict(n=int(rows.sum()), f1_micro=round(f1_scores(y[rows], pred[rows])['f1_micro'], 4),
                                   missed=per_question((y&~pred)[rows]), wrong=per_question((pred&~y)[rows]))

@@ -16,12 +16,13 @@ from torch import nn
 from transformers import AutoModel,AutoTokenizer
 
 from .artifact import file_sha256
+from .encoder import WEIGHTS,load_run
 from .head import SEEDS,TUNE,average,kept_rows,reading,warm_start
 from .preprocess import multi_hot
 from .readers import read_questions
 from .starter import Generator
 from .text import clean_html
-from .train import WEIGHTS,data_digest,load_run,question_texts,run_batches,train
+from .train import data_digest,question_texts,run_batches,train
 
 # %% ../nbs/13a_distill.ipynb #13a00011
 TEACH = dict(TUNE, bs=32, lrs=(0., dict(embeddings=1e-4, layers=1e-4, head=4e-3)), seed=43)

@@ -19,9 +19,10 @@ from torch import nn
 from tqdm.auto import tqdm
 from transformers import AutoConfig
 
+from .encoder import WEIGHTS,load_encoder
 from .preprocess import multi_hot
 from .text import replacing
-from .train import WEIGHTS,data_digest,load_encoder,question_texts,run_batches,save_run
+from .train import data_digest,question_texts,run_batches,save_run
 
 # %% ../nbs/03a_head.ipynb #03a00011
 READ = dict(pooling='mean', text='both', max_length=128)
