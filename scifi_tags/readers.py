@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'InputError', 'Row', 'Rows', 'open_rows', 'parse_tags', 'Report', 'Question', 'read_questions', 'read_ids',
-           'command', 'run_command']
+           'command', 'run_command', 'optional_path']
 
 # %% ../nbs/00c_readers.ipynb #d276aeb2
 import ast,codecs,csv,gzip,io,json,os,re,sys,zlib
 from functools import lru_cache,wraps
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated,NamedTuple
 
 from fastcore.basics import patch
 from .text import clean_html,missing,question_text
+
+try: from fastcore.script import Param
+except ImportError: Param = None # fastcore 2 has `Annotated` instead
 
 # %% ../nbs/00c_readers.ipynb #f969a996
 class InputError(ValueError):
@@ -567,3 +570,10 @@ def run_command(func, given):
     except (ValueError,OSError) as e:
         problem = f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e)
         sys.exit(f'{func.__name__}: {problem}')
+
+# %% ../nbs/00c_readers.ipynb #f979bde3
+def optional_path(
+    help:str # What `--help` says of the path
+): # Annotation of an argument of a `call_parse` function
+    "A path that is given without dashes, and that can be left out"
+    return Param(help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=help, opt=False, nargs='?')]
