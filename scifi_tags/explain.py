@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['read_part', 'explain']
 
-# %% ../nbs/05a_explain.ipynb #64cd1311
+# %% ../nbs/05a_explain.ipynb #e0000005
 import re
 
 import numpy as np
 
 # %% ../nbs/05a_explain.ipynb #082a66f9
-_small = frozenset("""a about after all also am an and another any anyone are as at be because been before being but by can could did do does doing done for from get
-gets got had has have having he her here him his how i if in into is it its just like many may me might more most much my no not of off on once one only or other
-our out over own same she should so some such than that the their them then there these they this those through to too under until up us very was we were what when
-where which while who whom whose why will with would you your""".split())
+_small = frozenset("""a about after all also am an and another any anyone are as at be because been before being but by can could did do does doing done
+for from get gets got had has have having he her here him his how i if in into is it its just like many may me might more most much my no not of off on
+once one only or other our out over own same she should so some such than that the their them then there these they this those through to too under until
+up us very was we were what when where which while who whom whose why will with would you your""".split())
 
 def _words(text):
-    "Where each word of `text` begins and ends; a name of several words is one"
+    "Where each word of `text` starts and ends; a name of several words is one"
     res = []
     for m in re.finditer(r"\w+(?:['’]\w+)*", text):
         is_name = m[0][0].isupper() and m[0].lower() not in _small
@@ -25,20 +25,21 @@ def _words(text):
         else: res.append((m.start(), m.end(), is_name))
     return [(a,b) for a,b,_ in res]
 
+# %% ../nbs/05a_explain.ipynb #ea9403d0
 def _same(word): return re.sub("(n['’]t|['’]s?)$", '', word.lower()) # what all forms of a word have in common
 
-# %% ../nbs/05a_explain.ipynb #ea9403d0
-def _parts(text, most):
-    "What is taken away from `text`, one after another: up to `most` lists of `(start, end)`"
+def _parts(text, max_parts):
+    "What to remove from `text`, one part at a time: at most `max_parts` lists of `(start, end)`"
     words = [(a,b) for a,b in _words(text) if _same(text[a:b]) not in _small] or _words(text)
     res = {}
     for a,b in words: res.setdefault(_same(text[a:b]), []).append((a,b))
-    if len(res)<=most: return list(res.values())
-    n = -(-len(words)//most)
+    if len(res)<=max_parts: return list(res.values())
+    n = -(-len(words)//max_parts)
     return [[(words[i][0], words[min(i+n, len(words))-1][1])] for i in range(0, len(words), n)]
 
+# %% ../nbs/05a_explain.ipynb #e0000008
 def _without(text, part):
-    "`text` without what is between the pairs of `part`, which are in order"
+    "`text` without the `(start, end)` ranges in `part`, which are in order"
     ends = [0]+[b for _,b in part]
     return ''.join(text[a:b] for a,b in zip(ends, [a for a,_ in part]+[len(text)]))
 
@@ -51,18 +52,18 @@ def read_part(
     enc = model.tokenizer.encode(text[:20*model.max_length])
     return text if len(enc.ids)<model.max_length else text[:max(b for _,b in enc.offsets)]
 
+# %% ../nbs/05a_explain.ipynb #bd5f2f16
 def _logit(p):
     p = np.clip(p, 1e-6, 1-1e-6)
     return np.log(p/(1-p))
 
-# %% ../nbs/05a_explain.ipynb #bd5f2f16
 def explain(
-    text:str,   # Clean text of a question
-    model,      # A loaded `Classifier`
-    most:int=48 # Parts that are taken away at most: what an answer costs, in predictions
-)->list: # `(start, end, falls)` in order; falls is an array with a number for each tag
-    "By how much the logit of each tag falls when a word of `text` is taken away"
+    text:str,        # Clean text of a question
+    model,           # A loaded `Classifier`
+    max_parts:int=48 # Parts to remove, at most: each costs one prediction
+)->list: # `(start, end, drops)` in order; `drops` is an array with a number per tag, in the order of `model.tags`
+    "How much the logit of each tag drops when a word of `text` is removed"
     text = read_part(text, model)
-    parts = _parts(text, most)
+    parts = _parts(text, max_parts)
     logits = _logit(model.predict_proba([text]+[_without(text, p) for p in parts]))
     return sorted(((a,b,logits[0]-row) for p,row in zip(parts, logits[1:]) for a,b in p), key=lambda o: o[:2])

@@ -71,10 +71,13 @@ class _Source:
             self.file = sys.stdin.buffer if path=='-' else open(path, 'rb')
             if self.file.peek(2)[:2]==b'\x1f\x8b': self.file = gzip.GzipFile(fileobj=self.file)
         except OSError as e: raise InputError(f'{name}: {e.strerror or e}') from None
-        self.block = self._read()
+        self.raw,self.block = getattr(self.file, 'fileobj', self.file),self._read()
         while len(self.block)<4 and self.block[:1] in (b'\xef',b'\xfe',b'\xff',b'\0') and (more:=self._read()): self.block += more
         self.encoding = encoding or _encoding(name, self.block[:4096])
-        self.decoder = _decoder(name, self.encoding)
+        self.decoder,self.bom = _decoder(name, self.encoding),any(self.block.startswith(mark) for mark,_ in _marks)
+
+    @property
+    def share(self): return self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size)
 
     def _read(self):
         try: return self.file.read1(_BLOCK)
@@ -315,9 +318,13 @@ class Rows:
     def __iter__(self): return self._rows
     def __enter__(self): return self
     def __exit__(self, *args): self.close()
-    def close(self): 
+    def close(self):
         self._rows.close()
         if self._src: self._src.close()
+    @property
+    def bom(self): return bool(self._src) and self._src.bom # does the file begin with a byte order mark?
+    @property
+    def share(self): return self._src.share if self._src else None # of the file that has been read, from 0 to 1
 
 # %% ../nbs/00c_readers.ipynb #2b38393a
 def open_rows(
@@ -336,14 +343,14 @@ def open_rows(
         delimiter,columns,line,lines = _header(src, src.lines())
         return Rows(name, kind, _csv_rows(src, lines, delimiter, columns, line), columns, delimiter, src.encoding, src)
     if kind=='json' and _is_array(src): return Rows(name, kind, _array_rows(src), encoding=src.encoding, src=src)
-    return Rows(name, kind, _json_rows(src), encoding=src.encoding, src=src)
+    return Rows(name, 'jsonl', _json_rows(src), encoding=src.encoding, src=src)
 
 def _is_array(src):
     head = src.decoder('ignore').decode(src.block).lstrip('\ufeff \t\r\n')
     if not head.startswith('{'): return True
     try: _object(head.split('\n')[0])
     except _Problem: return True
-    return not re.match(r'\{\s*"items"\s*:', head)
+    return bool(re.match(r'\{\s*"items"\s*:', head))
 
 def _open_parquet(path, name):
     try: import pyarrow as pa, pyarrow.parquet as pq
@@ -495,7 +502,7 @@ def _lacking(places, need):
 
 # %% ../nbs/00c_readers.ipynb #1a037450
 def read_questions(
-    path:str,          # File to read; '-' is standard input
+    path:str,          # File to read, or its `Rows` if it is open already; '-' is standard input
     name:str=None,     # What its owner calls the file; default: `path`
     encoding:str=None, # Name of a Python codec; default: UTF-8, or UTF-16 if its byte order mark is there
     report:Report=None,# Where problems go; `None`: `InputError` at the first
@@ -504,7 +511,7 @@ def read_questions(
 ): # Generator of `Question`
     "The questions in a file"
     report = report or Report()
-    rows = open_rows(path, name, encoding)
+    rows = path if isinstance(path, Rows) else open_rows(path, name, encoding)
     places = None if rows.columns is None else _known(tuple(rows.columns)) if rows.kind=='csv' else _places(dict.fromkeys(rows.columns))
     if places is not None and (problem:=_lacking(places, need)): raise InputError(f'{rows.name}:1: {problem} among {", ".join(map(repr, rows.columns))[:200]}')
     for row in rows:
