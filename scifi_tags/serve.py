@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 import scifi_tags, uvicorn
 from fastcore.basics import patch
-from fastcore.xml import A,Body,Button,Code,Dd,Dl,Dt,Form,H1,H2,Head,Html,Meta,P,Pre,Script,Style,Table,Td,Textarea,Title,Tr,ft,to_xml
+from fastcore.xml import A,Body,Button,Code,Dd,Dl,Dt,Form,H1,H2,Head,Html,Meta,P,Pre,Safe,Script,Style,Table,Td,Textarea,Title,Tr,ft,to_xml
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -298,7 +298,7 @@ def openapi(
     "The OpenAPI description of the addresses under /api"
     args,paths,error = _arguments(model, limits),{},_json_of('An error', dict(type='object', required=['error'], properties=dict(error=dict(type='string'))))
     for name,schema in _returns(model).items():
-        about = dict(operationId=name, summary=getattr(Endpoints, name).__doc__, responses={'200':_json_of('The answer', schema)})
+        about = dict(operationId=name, summary=getattr(Endpoints, name).__doc__.replace('`', ''), responses={'200':_json_of('The answer', schema)})
         if name in args:
             about['requestBody'] = _json_of('Arguments', args[name], example=_examples[name])|dict(required=True)
             about['responses'] |= {str(k): error|dict(description=v) for k,v in _statuses.items()}
@@ -307,10 +307,11 @@ def openapi(
 
 # %% ../nbs/05c_serve.ipynb #c0000033
 _docs_css = '''body {font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere}
-:root {color-scheme: light dark} code, pre, textarea {font: .9rem/1.4 ui-monospace, monospace} h2 {margin-top: 2.5rem}
+:root {color-scheme: light dark} code, pre, textarea {font: .9rem/1.4 ui-monospace, monospace} h2 {margin-top: 2.5rem} h2 code {font-size: 1.15rem}
 pre, textarea {border: 1px solid #8888; border-radius: .4rem; padding: .6rem; white-space: pre-wrap; max-height: 20rem; overflow: auto}
 textarea {box-sizing: border-box; width: 100%; height: 8rem} th, td {text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top}
-button {font: inherit; padding: .3rem 1rem} dt {font-family: ui-monospace, monospace; font-weight: 600} dd {margin: 0 0 .4rem 1.5rem}'''
+button {font: inherit; padding: .3rem 1rem} dt {font-family: ui-monospace, monospace; font-weight: 600} dd {margin: 0 0 .4rem 1.5rem}
+pre:has(output:empty) {display: none}'''
 _docs_js = '''document.addEventListener('submit', async e => {
     e.preventDefault()
     const f = e.target, out = f.querySelector('output'), body = f.querySelector('textarea')?.value
@@ -342,8 +343,8 @@ def docs_page(
     parts = [o for path,d in about['paths'].items() for method,a in d.items() for o in _docs_part(path, method, a)]
     statuses = Table(*(Tr(Td(Code(str(k))), Td(v)) for k,v in _statuses.items()))
     intro = P('Send and receive JSON. Errors are objects ', Code('{"error": …}'), '. For tools, there is the ', A('OpenAPI description', href='openapi.json'), '.')
-    head = Head(Meta(charset='utf-8'), Meta(name='viewport', content='width=device-width'), Title(about['info']['title']), Style(_docs_css))
-    body = Body(H1(about['info']['title']), intro, *parts, H2('Errors'), statuses, Script(_docs_js))
+    head = Head(Meta(charset='utf-8'), Meta(name='viewport', content='width=device-width'), Title(about['info']['title']), Style(Safe(_docs_css)))
+    body = Body(H1(about['info']['title']), intro, *parts, H2('Errors'), statuses, Script(Safe(_docs_js)))
     return '<!doctype html>'+to_xml(Html(head, body, lang='en'), indent=False)
 
 # %% ../nbs/05c_serve.ipynb #c0000037
