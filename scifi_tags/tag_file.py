@@ -18,7 +18,7 @@ from .text import question_text,replacing
 
 # %% ../nbs/05b_tag_file.ipynb #f0000008
 def answer_name(
-    name:str # Name of a file of questions
+    name:str # Of a file of questions
 )->str:
     "The name for the tagged file"
     path = Path(name)
@@ -107,7 +107,6 @@ def _writer(f, rows, path):
     if rows.kind=='parquet': yield (w := _Parquet(f, path)); w.close(); return
     packed = gzip.GzipFile(fileobj=f, mode='wb', mtime=0) if rows.name.lower().endswith('.gz') else None
     text = io.TextIOWrapper(packed or f, rows.encoding, newline='')
-    if rows.bom and not ''.encode(rows.encoding): text.write('\ufeff')
     yield (w := (_JSON if rows.kind in ('json','jsonl') else _CSV)(text, rows))
     w.close()
     text.flush()
@@ -134,6 +133,5 @@ def tag_file(
             for q,tags in zip(some, model.predict([_text(q, html) for q in some])): writer.add(q, tags)
             n += len(some)
             yield n,None if rows.kind=='json' else rows.share,report.n
-        if not n: raise InputError(f'{rows.name}: there is no question in it{f" that can be read" if report.n else ""}')
 
 def _text(q, html): return question_text(q.title, q.body, html=True) if html else q.text
