@@ -19,7 +19,7 @@ from urllib.parse import quote
 from fastcore.basics import patch
 
 import scifi_tags
-from .readers import InputError,command,optional_path,read_questions
+from .readers import InputError
 
 # %% ../nbs/00d_site.ipynb #0d51te09
 SITE = 'scifi.stackexchange.com'
@@ -40,6 +40,7 @@ class SiteError(InputError):
 
 _domain_re = re.compile(r'[\w-]+(\.[\w-]+)+(:\d+)?|localhost(:\d+)?')
 
+# %% ../nbs/00d_site.ipynb #0d51te73
 def _text(v): return isinstance(v, str) and v and v==v.strip()
 def _list(v, ok=_text): return isinstance(v, list) and all(map(ok, v))
 def _table(v): return isinstance(v, dict) and _list([*v.values()])
@@ -52,13 +53,15 @@ _SHAPES = dict(
     name=('text', _text), license=('text', _text), identify=('a tag', _text), at_least=('a whole number above 0', _number),
     examples=('tables with a title and, at most, a body', lambda v: _list(v, _example)),
     states=('a list of text', _list), topics=('a list of files in lexicon/, without .toml', _list),
-    media=('a table of text', _table), slots=('a table of text', _table),
+    media=('a table of text', _table), slots=('a table of text', _table), mix=('true or false', lambda v: isinstance(v, bool)),
     years=('two years, the earlier one first', lambda v: _list(v, _number) and len(v)==2 and v[0]<=v[1]))
 
+# %% ../nbs/00d_site.ipynb #0d51te1a
 def _closest(word, known):
     "A hint at what `word` may be a slip for"
     return ''.join(f'; did you mean {o!r}?' for o in get_close_matches(word, known, 1, .8))
 
+# %% ../nbs/00d_site.ipynb #0d51te76
 def _check_settings(settings):
     for k,v in settings.items():
         if k not in _SHAPES: yield f'site.toml: {k}: unknown key{_closest(k, _SHAPES)}'
@@ -79,6 +82,7 @@ class Site:
     media:dict=field(default_factory=dict)    # `{tag: what a question calls the medium}`
     identify:str=None # Tag of questions that describe a work and ask for its title
     slots:dict=field(default_factory=dict)    # `{slot of a template: key of an entry}` where the slot is not just the singular
+    mix:bool=False    # May a title combine terms of any two tags? Default: only of tags that imply a common one
     years:list=field(default_factory=lambda: [1970,2020]) # First and last year in which a work that is looked for was read or seen
     lexicon_folder:Path=None # Default: 'lexicon' in `folder`
     templates_file:Path=None # Default: 'templates.toml' in `folder`
@@ -94,6 +98,7 @@ def tag_url(self:Site,
     "The address of all questions with a tag"
     return f'https://{self.domain}/questions/tagged/{quote(tag, safe="")}' if self.domain else ''
 
+# %% ../nbs/00d_site.ipynb #0d51te6a
 @patch
 def question_url(self:Site,
     id,          # Number of the question
@@ -108,6 +113,7 @@ def config(self:Site)->dict: # `{'domain', 'name', 'examples'}`
     "What a model's `config.json` keeps of its site"
     return dict(domain=self.domain, name=self.name, examples=self.examples)
 
+# %% ../nbs/00d_site.ipynb #0d51te6b
 @patch(cls_method=True)
 def from_config(cls:Site,
     config:dict=None # From `config`; `None` if the model has no site
@@ -129,10 +135,19 @@ def _read_toml(path):
     "What a TOML file holds, and a list of what is wrong with it"
     try: return deepcopy(_parsed(path.read_text(encoding='utf-8-sig'))), []
     except OSError as e: return {}, [f'{path.name}: {e.strerror}']
-    except ValueError as e: return {}, [f'{path.name}: {e}']
+    except ValueError as e: problem = f'{path.name}: {e}'
+    if re.search('table decl|key part', problem): problem += '; names need quotes, except for letters, digits, - and _: ["c++"]'
+    return {}, [problem]
 
+# %% ../nbs/00d_site.ipynb #0d51te2a
 def _fail(folder, problems):
     raise SiteError(f'{folder}: {len(problems)} problem{"s"*(len(problems)>1)}\n'+'\n'.join(problems))
+
+# %% ../nbs/00d_site.ipynb #0d51te71
+def _domain_only(path):
+    domain = re.sub('^https?://|/$', '', path.lower())
+    if _domain_re.fullmatch(domain): return Site(domain, domain)
+    raise SiteError(f'{path}: neither a folder of a site nor a domain such as gardening.stackexchange.com')
 
 # %% ../nbs/00d_site.ipynb #0d51te24
 def load_site(
@@ -143,16 +158,10 @@ def load_site(
     folder = Path(_shipped if path in (None, SITE) else path)
     if not folder.exists(): return _domain_only(str(path))
     settings,bad = _read_toml(folder/'site.toml')
-    good = {k: v for k,v in settings.items() if k in _SHAPES and _SHAPES[k][1](v)}
-    site = Site(**good, folder=folder)
+    site = Site(**{k: v for k,v in settings.items() if k in _SHAPES and _SHAPES[k][1](v)}, folder=folder)
     site.name = site.name or site.domain or folder.resolve().name
     if bad:=bad+[*_check_settings(settings)]: _fail(folder, bad+site._parts[-1])
     return site
-
-def _domain_only(path):
-    domain = re.sub('^https?://|/$', '', path.lower())
-    if not _domain_re.fullmatch(domain): raise SiteError(f'{path}: neither a folder of a site nor a domain such as gardening.stackexchange.com')
-    return Site(domain, domain)
 
 # %% ../nbs/00d_site.ipynb #0d51te27
 def _read_counts(site):
@@ -164,23 +173,29 @@ def _read_counts(site):
     bad = {t: n for t,n in counts.items() if not _text(t) or not _number(n)}
     return {t: n for t,n in counts.items() if t not in bad}, [f'tags.json: {t}: {n!r} is not a number of questions' for t,n in bad.items()]
 
+# %% ../nbs/00d_site.ipynb #0d51te2b
 @patch
 def tag_counts(self:Site,
     at_least:int=None # Leave out tags with fewer questions than this; default: `at_least` of the site
 )->dict: # `{tag: number of questions}` in the order of tags.json
-    "How many questions carry each tag; a site without tags.json has the tags of its lexicon, each once"
-    if not self.folder: raise SiteError(f'{self.domain}: only the domain is known, not the tags; give the folder of a site')
+    "How many questions carry each tag; without tags.json, the tags of the lexicon count `at_least` each"
+    _need_folder(self)
     counts,bad = _read_counts(self)
     if bad: _fail(self.folder, bad)
-    if counts is None: counts = dict.fromkeys(self.lexicon(), 1)
+    if counts is None: counts = dict.fromkeys(self.lexicon(), self.at_least)
     return {t: n for t,n in counts.items() if n>=(self.at_least if at_least is None else at_least)}
 
+# %% ../nbs/00d_site.ipynb #0d51te72
+def _need_folder(site):
+    if not site.folder: raise SiteError(f'{site.domain}: only the domain is known, not the tags; give the folder of a site')
+
+# %% ../nbs/00d_site.ipynb #0d51te28
 @patch(as_prop=True)
 def tags(self:Site)->list:
     "The tags that a model of the site predicts, in order"
     return [*self.tag_counts()]
 
-# %% ../nbs/00d_site.ipynb #0d51te28
+# %% ../nbs/00d_site.ipynb #0d51te6c
 def tag_counts(
     site=None,        # Folder of a site, or a `Site`; default: the site that comes with the package
     at_least:int=None # Leave out tags with fewer questions than this; default: `at_least` of the site
@@ -197,18 +212,24 @@ def entry_terms(
     "All terms of an entry, of whatever kind"
     return [term for k,terms in entry.items() if k not in _RESERVED for term in terms]
 
-def find_slots(template:str)->list:
-    "The names of the slots in a template, in order"
+# %% ../nbs/00d_site.ipynb #0d51te3a
+def find_slots(
+    template:str # Such as 'Why did {person} leave {place}?'
+)->list: # In order, as often as they occur
+    "The names of the slots in a template"
     return re.findall(r'\{(\w+)\}', template)
 
+# %% ../nbs/00d_site.ipynb #0d51te6d
 def slot_keys(
     lexicon:dict, # `{tag: entry}`
     slots=()      # `{slot: key}` for slots that are not just a key or its singular
 )->dict: # `{slot: key}`
     "Which key of an entry fills each slot"
-    keys = dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *dict(slots).values()))
-    singular = {re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s'): k for k in keys}
-    return {**dict(slots), **singular, **{k: k for k in keys}}
+    slots, res = dict(slots), {}
+    for k in dict.fromkeys(k for e in lexicon.values() for k in e if k not in (*_RESERVED, *slots.values())):
+        res[re.sub('ies$', 'y', k) if k.endswith('ies') else k.removesuffix('s')] = k
+        res.setdefault(k, k)
+    return {**slots, **res, **slots}
 
 # %% ../nbs/00d_site.ipynb #0d51te34
 def _check_texts(values):
@@ -217,6 +238,7 @@ def _check_texts(values):
     words = Counter(v.lower() for v in values if isinstance(v, str))
     return bad+[f'{w!r} is there {n} times' for w,n in words.items() if n>1]
 
+# %% ../nbs/00d_site.ipynb #0d51te6e
 def _check_slots(templates, known):
     return [f'{f!r} has the unknown slot {s}' for f in templates if isinstance(f, str) for s in find_slots(f) if s not in known]
 
@@ -224,11 +246,27 @@ def _check_often(often):
     if not isinstance(often, dict): return ['must be a table {tag = share}']
     return [f'{t} = {p} is not a share between 0 and 1' for t,p in often.items() if type(p) not in (int,float) or not 0<p<1]
 
+# %% ../nbs/00d_site.ipynb #0d51te3c
 def _check_questions(values, vocab):
     for q in values if isinstance(values, list) else ['']:
         q = dict(title=q) if isinstance(q, str) else q
-        if not _example({k: v for k,v in q.items() if k!='tags'} if isinstance(q, dict) else q) or not _list(q.get('tags', [])): yield f'{q!r} is not a question'
+        if not isinstance(q, dict) or not _example({k: v for k,v in q.items() if k!='tags'}) or not _list(q.get('tags', [])):
+            yield f'{q!r} is not a question'
         else: yield from (f'{q["title"]!r} has the unknown tag {t!r}' for t in q.get('tags', []) if t not in vocab)
+
+# %% ../nbs/00d_site.ipynb #0d51te3d
+def _check_tags(tag, entry, vocab):
+    "What is wrong with the other tags of an entry"
+    others = [*_names(entry.get('implies')), *_names(entry.get('often'))]
+    yield from (f'{o!r} is an unknown tag{_closest(o, vocab)}' for o in others if o not in vocab)
+    yield from (f'{o!r} is the tag itself, or both implied and often' for o,n in Counter([tag,*others]).items() if n>1)
+
+def _names(o): return [x for x in o if isinstance(x, str)] if isinstance(o, (list,dict)) else []
+
+# %% ../nbs/00d_site.ipynb #0d51te74
+def _unknown(tag, entry, vocab):
+    dotted = [f'; write ["{tag}.{k}"], with quotes' for k in entry if f'{tag}.{k}' in vocab]   # [node.js] is a table in a table
+    return 'unknown tag'+(''.join(dotted) or _closest(tag, vocab))
 
 # %% ../nbs/00d_site.ipynb #0d51te35
 def check_entry(
@@ -239,19 +277,14 @@ def check_entry(
     used=()     # Keys of lists that templates use; a key that is nearly one of these is reported
 )->list: # Problems as strings; empty if there are none
     "What is wrong with one `entry` of a lexicon"
-    if not isinstance(entry, dict): return ['must be a table']
-    if tag not in vocab: return ['unknown tag'+(_dotted(tag, entry, vocab) or _closest(tag, vocab))]
-    slots, lists = slots or slot_keys({tag: entry}), [k for k in entry if k not in _RESERVED]
+    if tag not in vocab: return [_unknown(tag, entry, vocab)]
+    lists, frames = [k for k in entry if k not in _RESERVED], _names(entry.get('frames'))
     bad = [f'{k}: unknown key{o}' for k in lists if k not in used and (o := _closest(k, [*used, *_RESERVED]))]
     for k in [*lists, 'implies', 'frames']: bad += [f'{k}: {o}' for o in _check_texts(entry.get(k, []))]
-    bad += [f'{k}: {o}' for k,found in (('frames', _check_slots(_items(entry, 'frames'), slots)), ('often', _check_often(entry.get('often', {})))) for o in found]
-    others = [*_items(entry, 'implies'), *_items(entry, 'often')]
-    bad += [f'{o!r} is an unknown tag{_closest(o, vocab)}' for o in others if o not in vocab]
-    bad += [f'{o!r} is the tag itself, or both implied and often' for o,n in Counter([tag,*others]).items() if n>1]
-    return bad+[f'questions: {o}' for o in _check_questions(entry.get('questions', []), vocab)]
-
-def _dotted(tag, entry, vocab): return ''.join(f'; write ["{tag}.{k}"], with quotes' for k in entry if f'{tag}.{k}' in vocab)
-def _items(entry, key): return [o for o in entry.get(key, []) if isinstance(o, str)] if isinstance(entry.get(key), (list,dict)) else []
+    bad += [f'frames: {o}' for o in _check_slots(frames, slots or slot_keys({tag: entry}))]
+    bad += [f'often: {o}' for o in _check_often(entry.get('often', {}))]
+    bad += [*_check_tags(tag, entry, vocab), *(f'questions: {o}' for o in _check_questions(entry.get('questions', []), vocab))]
+    return bad+([] if any(entry.get(k) for k in (*lists, 'frames', 'questions')) else ['has no terms, frames or questions'])
 
 # %% ../nbs/00d_site.ipynb #0d51te39
 def _read_entries(folder):
@@ -266,48 +299,61 @@ def _read_entries(folder):
             else: entries[tag] = dict(entry, file=f.stem)
     return entries, bad if files else [f'no *.toml file in {folder}']
 
+# %% ../nbs/00d_site.ipynb #0d51te3e
+_GROUPS = 'titles','bodies','identify'
+
 def _read_templates(path, optional):
     "`{group: {part: [template]}}`, and a list of what is wrong with the file"
     if optional and not path.exists(): return {}, []
-    templates,bad = _read_toml(path)
-    bad += [f'{path.name}: {k}: must be a table of lists, and one of titles, bodies, identify' for k,v in templates.items() if not isinstance(v, dict) or k not in ('titles','bodies','identify')]
-    bad += [f'{path.name}: {k}.{part}: {o}' for k,parts in templates.items() if isinstance(parts, dict) for part,fs in parts.items() for o in _check_texts(fs)]
-    return templates if not bad else {}, bad
+    found,bad = _read_toml(path)
+    for group,parts in found.items():
+        known = group in _GROUPS and isinstance(parts, dict)
+        if not known: bad.append(f'{path.name}: {group}: must be one of the tables {", ".join(_GROUPS)}')
+        else: bad += [f'{path.name}: {group}.{part}: {o}' for part,ts in parts.items() for o in _check_texts(ts)]
+    return {} if bad else found, bad
+
+# %% ../nbs/00d_site.ipynb #0d51te77
+def _each(templates): return [(group, part, t) for group,parts in templates.items() for part,ts in parts.items() for t in ts]
 
 # %% ../nbs/00d_site.ipynb #0d51te40
 def _check_fit(site, entries, templates, slots, vocab):
     "What does not fit together in a folder whose files can be read"
     extra, name = {'year', *(['medium'] if site.media else [])}, (site.templates_file or Path('templates.toml')).name
-    for group,part,f in _all_templates(templates):
+    for group,part,t in _each(templates):
         known = slots if group!='identify' else {'plot', *extra} if part=='titles' else {*slots, *extra}
-        yield from (f'{name}: {group}.{part}: {o}' for o in _check_slots([f], known))
-    files = {e['file'] for e in entries.values()}
+        yield from (f'{name}: {group}.{part}: {o}' for o in _check_slots([t], known))
     if site.identify and site.identify not in vocab: yield f'site.toml: identify: {site.identify!r} is an unknown tag'
     yield from (f'site.toml: media: {t!r} is an unknown tag' for t in site.media if t not in vocab)
+    files = {e['file'] for e in entries.values()}
     yield from (f'site.toml: topics: there is no {f}.toml in the lexicon' for f in site.topics if f not in files)
     yield from (f'lexicon: no entry for {t}' for t in vocab if t not in entries)
     if not vocab: yield f'tags.json: no tag has at least {site.at_least} questions'
 
-def _all_templates(templates): return [(group, part, f) for group,parts in templates.items() for part,fs in parts.items() for f in fs]
+# %% ../nbs/00d_site.ipynb #0d51te3f
+def _check_entries(site, entries, templates, slots, vocab):
+    used = {*site.slots.values(), *(slots[s] for *_,t in _each(templates) for s in find_slots(t) if s in slots)}
+    return [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used)]
 
-# %% ../nbs/00d_site.ipynb #0d51te41
-def _read_parts(site):
-    "Lexicon, templates, `{slot: key}`, and a list of everything that is wrong with the folder"
-    if not site.folder: raise SiteError(f'{site.domain}: only the domain is known, not the tags; give the folder of a site')
-    entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
-    counts,more = _read_counts(site)
-    templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
-    vocab, slots = [t for t,n in (dict.fromkeys(entries, 1) if counts is None else counts).items() if n>=site.at_least], slot_keys(entries, site.slots)
-    used = {*site.slots.values(), *(slots.get(s) for *_,f in _all_templates(templates) for s in find_slots(f))}-{None}
-    bad += more+other
-    bad += [] if bad else _check_fit(site, entries, templates, slots, vocab)
-    bad += [f'{e["file"]}.toml: {t}: {o}' for t,e in entries.items() for o in check_entry(t, e, vocab, slots, used)]
-    return {t: _ordered(t, e, slots, site) for t,e in entries.items()}, templates, slots, bad
-
+# %% ../nbs/00d_site.ipynb #0d51te75
 def _ordered(tag, entry, slots, site):
     "`entry` with its terms first, in the order of `slots`, and with what the settings say about its tag"
     terms = {k: entry[k] for k in slots.values() if k in entry}
     return {**terms, **entry, 'topic': entry['file'] in site.topics, 'medium': site.media.get(tag)}
+
+# %% ../nbs/00d_site.ipynb #0d51te41
+def _read_parts(site):
+    "Lexicon, templates, and a list of everything that is wrong with the folder"
+    _need_folder(site)
+    entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
+    counts,more = _read_counts(site)
+    templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
+    bad += more+other
+    vocab = [t for t,n in counts.items() if n>=site.at_least] if counts else [*entries]
+    parts = site, entries, templates, slot_keys(entries, site.slots), vocab
+    within = _check_entries(*parts)
+    if bad: bad += [o for o in within if 'unknown slot' not in o]   # the slots of a file that can't be read are unknown, too
+    else: bad = [*_check_fit(*parts), *within]
+    return {t: _ordered(t, e, parts[3], site) for t,e in entries.items()}, templates, bad
 
 # %% ../nbs/00d_site.ipynb #0d51te42
 @patch
@@ -315,17 +361,22 @@ def check(self:Site)->list: # 'file: tag: problem'; empty if all is well
     "Everything that is wrong with the folder"
     return self._parts[-1]
 
+# %% ../nbs/00d_site.ipynb #0d51te78
+def _sound(site, i):
+    if site.check(): _fail(site.folder, site.check())
+    return site._parts[i]
+
+# %% ../nbs/00d_site.ipynb #0d51te4f
 @patch
 def lexicon(self:Site)->dict: # `{tag: entry}`; an entry also has its `file`, whether that is one of the `topics`, and its `medium`
     "The entries of all tags; `SiteError` lists everything that is wrong with the folder"
-    if self.check(): _fail(self.folder, self.check())
-    return self._parts[0]
+    return _sound(self, 0)
 
+# %% ../nbs/00d_site.ipynb #0d51te6f
 @patch
-def templates(self:Site)->dict: # `{'titles': {kind: [template]}, 'bodies': {part: [sentence]}, 'identify': {part: [sentence]}}`, as far as they exist
+def templates(self:Site)->dict: # `{group: {part: [template]}}`; groups, as far as they exist, are 'titles', 'bodies' and 'identify'
     "How people ask; `SiteError` lists everything that is wrong with the folder"
-    if self.check(): _fail(self.folder, self.check())
-    return self._parts[1]
+    return _sound(self, 1)
 
 # %% ../nbs/00d_site.ipynb #0d51te43
 def read_lexicon(
@@ -335,6 +386,7 @@ def read_lexicon(
     "The lexicon of a site, or one for the same tags from another folder"
     return replace(load_site(site), lexicon_folder=path and Path(path)).lexicon()
 
+# %% ../nbs/00d_site.ipynb #0d51te70
 def read_templates(
     path:str=None, # TOML file; default: that of the site
     site=None      # Folder of a site, or a `Site`; default: the site that comes with the package

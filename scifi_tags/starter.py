@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 
 from fastcore.basics import patch
-from fastcore.script import call_parse
 
 from .collect import COLUMNS,write_csv
+from .readers import command
 from .site import SiteError,entry_terms,find_slots,implied_tags,load_site,read_lexicon,read_templates,slot_keys,tag_counts
 
 # %% ../nbs/10_starter.ipynb #e180698f
@@ -31,7 +31,7 @@ class Generator:
         site = self.site = load_site(site)
         self.lexicon, self.templates = lexicon or site.lexicon(), templates or site.templates()
         self.counts, self.slots, self.rng = site.tag_counts(), slot_keys(self.lexicon, site.slots), random.Random(seed)
-        self.closures = {t: implied_tags(self.lexicon, t) for t in self.lexicon}
+        self.implied = {t: implied_tags(self.lexicon, t) for t in self.lexicon}
 
     @cached_property
     def universes(self): return [t for t in self.counts if not self.lexicon[t].get('topic')]
@@ -40,7 +40,6 @@ class Generator:
 
     def terms(self, tag, slot): return self.lexicon[tag].get(self.slots.get(slot), [])
     def chance(self, p): return self.rng.random()<p
-
 
 # %% ../nbs/10_starter.ipynb #6a982a7a
 @patch
@@ -51,22 +50,24 @@ def draw(self:Generator, tags):
 # %% ../nbs/10_starter.ipynb #e4fd12e5
 @patch
 def relatives(self:Generator, tag):
-    "The tags of the universes that share an implied tag with `tag`, and `tag`"
-    return [t for t in self.universes if self.closures[t]&self.closures[tag]] or [tag]
+    "The tags whose terms may occur together with those of `tag`, which is one of them"
+    if self.site.mix: return list(self.counts)
+    return [t for t in self.universes if self.implied[t]&self.implied[tag]] or [tag]
 
+# %% ../nbs/10_starter.ipynb #10te6001
 @patch
 def pick(self:Generator, slot, tag, others, used):
-    "A term for `slot` that is not in `used`, from `tag` or else one of `others`, and the tag it came from"
+    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from"
     for source in [tag, *self.rng.sample(others, min(4, len(others)))]:
         terms = [t for t in self.terms(source, slot) if t not in used]
         if terms: return self.rng.choice(terms), source
 
 # %% ../nbs/10_starter.ipynb #0652003d
 @patch
-def fill(self:Generator, frame, tag, others=()):
-    "`frame` with its slots filled, and the tags of the terms used; `None` if there is no term for a slot"
-    text, used, sources = frame, set(), {tag}
-    for slot in find_slots(frame):
+def fill(self:Generator, template, tag, others=()):
+    "`template` with its slots filled, and the tags of the terms used; `None` if there is no term for a slot"
+    text, used, sources = template, set(), {tag}
+    for slot in find_slots(template):
         others_first = used and others and self.chance(0.4)
         found = self.pick(slot, self.rng.choice(others) if others_first else tag, list(others) if used else [], used)
         if not found: return None
@@ -77,17 +78,24 @@ def fill(self:Generator, frame, tag, others=()):
 
 # %% ../nbs/10_starter.ipynb #2aa1a90f
 @patch
+def template(self:Generator, tag, about):
+    "A template for a title with `tag` that is filled from `about`; `None` if there is none"
+    own, kinds = self.lexicon[tag].get('frames', []), self.templates.get('titles', {})
+    if own and (about!=tag or self.chance(0.25) or not kinds): return self.rng.choice(own)
+    if about!=tag or not kinds: return None
+    return self.rng.choice(kinds['single' if 'single' in kinds and self.chance(0.5) else self.rng.choice(list(kinds))])
+
+# %% ../nbs/10_starter.ipynb #10te6002
+@patch
 def title(self:Generator, tag):
-    "A title about `tag` made from a frame, and its tags; `None` if no frame can be filled"
-    entry, kinds = self.lexicon[tag], self.templates.get('titles', {})
-    own, lent = entry.get('frames', []), entry.get('topic') and not entry.get('medium') and self.universes
+    "A title about `tag` made from a template, and its tags; `None` if no template can be filled"
+    entry = self.lexicon[tag]
+    lent = entry.get('topic') and not entry.get('medium') and self.universes
     for _ in range(20):
         about = self.draw(self.universes) if lent and self.chance(0.7) else tag
-        if own and (about!=tag or self.chance(0.25) or not kinds): frame = self.rng.choice(own)
-        elif about!=tag or not kinds: return None
-        else: frame = self.rng.choice(kinds['single' if 'single' in kinds and self.chance(0.5) else self.rng.choice(list(kinds))])
-        if self.site.identify and '{plot}' in frame: continue
-        if filled:=self.fill(frame, about, self.relatives(about)): return filled[0], filled[1]|{tag}
+        if not (template:=self.template(tag, about)): return None
+        if self.site.identify and '{plot}' in template: continue
+        if filled:=self.fill(template, about, self.relatives(about)): return filled[0], filled[1]|{tag}
 
 # %% ../nbs/10_starter.ipynb #385fbc4e
 @patch
@@ -99,6 +107,7 @@ def sentences(self:Generator, part, tags, n=1, group='bodies', **slots):
         if (filled:=self.fill(s, self.rng.choice(tags), tags)) and len(res)<n: res.append(filled[0])
     return res
 
+# %% ../nbs/10_starter.ipynb #10te6003
 @patch
 def body(self:Generator, tags):
     "A few sentences around a question that carries `tags`"
@@ -109,12 +118,13 @@ def body(self:Generator, tags):
 # %% ../nbs/10_starter.ipynb #3a1b60bc
 @patch
 def memory(self:Generator, tag=None):
-    "A medium, and a plot for each of up to three tags, of which `tag` comes first: `(medium, {tag: plot})`"
+    "A medium, and a plot for each of up to three tags, of which `tag` comes first: `(medium or None, {tag: plot})`"
     media = [t for t in self.plotted if self.lexicon[t].get('medium')]
-    others = [t for t in self.plotted if t not in media]
+    themes = [t for t in self.plotted if t not in media]
     medium = tag if tag and self.lexicon[tag].get('medium') else self.draw(media) if media else None
-    themes = [self.draw(others) for _ in range(self.rng.choice([0,1,1,2]))] if others else []
-    tags = dict.fromkeys(t for t in (*([tag] if tag in self.plotted else themes[:1]), medium, *themes) if t) or [self.draw(self.plotted)]
+    some = [self.draw(themes) for _ in range(self.rng.choice([0,1,1,2]))] if themes else []
+    first = [tag] if tag in self.plotted else some[:1]
+    tags = dict.fromkeys(t for t in (*first, medium, *some) if t) or [self.draw(self.plotted)]
     return medium, {t: self.rng.choice(self.terms(t, 'plot')) for t in tags if self.terms(t, 'plot')}
 
 # %% ../nbs/10_starter.ipynb #616281ec
@@ -124,33 +134,38 @@ def identification(self:Generator, tag=None):
     (medium, plots), identify = self.memory(tag), self.site.identify
     slots = dict(medium=self.lexicon.get(medium, {}).get('medium') or '', year=str(self.rng.randint(*self.site.years)))
     own = [f for t in (medium,identify) if t for f in self.lexicon[t].get('frames', []) if find_slots(f)==['plot']]
-    frame = self.rng.choice(own if own and self.chance(0.6) else self.templates['identify']['titles'])
-    title = frame.format(plot=next(iter(plots.values())), **slots)
-    parts = [s for part,n in (('open',1), ('detail',self.rng.randint(1,3)), ('ask',1)) for s in self.sentences(part, plots, n, 'identify', **slots)]
-    return title[:1].upper()+title[1:], ' '.join(parts), {t for t in (identify, tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))) if t}
+    template = self.rng.choice(own if own and self.chance(0.6) else self.templates['identify']['titles'])
+    title = template.format(plot=next(iter(plots.values())), **slots)
+    sizes = dict(open=1, detail=self.rng.randint(1,3), ask=1)
+    parts = [s for part,n in sizes.items() for s in self.sentences(part, plots, n, 'identify', **slots)]
+    tags = {identify, tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
+    return title[:1].upper()+title[1:], ' '.join(parts), tags-{None}
 
 # %% ../nbs/10_starter.ipynb #ff00a8d5
 def _parts(q, tag): return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
 
+# %% ../nbs/10_starter.ipynb #10te6004
 @patch
 def written(self:Generator, tag):
-    "One of the questions that the lexicon holds for `tag`: title, body, tags"
-    return _parts(self.rng.choice(self.lexicon[tag]['questions']), tag)
+    "One of the questions that the lexicon holds for `tag`: title, body, tags; `None` if there are none"
+    questions = self.lexicon[tag].get('questions')
+    return _parts(self.rng.choice(questions), tag) if questions else None
 
+# %% ../nbs/10_starter.ipynb #10te6005
 @patch
 def made(self:Generator, tag):
-    "A question about `tag` made from frames: title, body, tags; `None` if there is no frame for it"
-    entry, often = self.lexicon[tag], dict(self.lexicon[tag].get('often', {}))
-    p_identify, can = often.pop(self.site.identify, 0), self.plotted and self.templates.get('identify', {}).get('titles')
-    if can and (tag==self.site.identify or entry.get('plots') and self.chance(p_identify)): return self.identification(tag)
+    "A question about `tag` made from templates: title, body, tags; `None` if there is no template for it"
+    entry, often, identify = self.lexicon[tag], dict(self.lexicon[tag].get('often', {})), self.site.identify
+    p_identify, can = often.pop(identify, 0), self.plotted and self.templates.get('identify', {}).get('titles')
+    if can and (tag==identify or self.terms(tag, 'plot') and self.chance(p_identify)): return self.identification(tag)
     if not (found:=self.title(tag)): return None
     tags = implied_tags(self.lexicon, *found[1], *(t for t,p in often.items() if self.chance(p)))
     return found[0], self.body(tags) if self.templates.get('bodies') and self.chance(0.35) else '', tags
 
 # %% ../nbs/10_starter.ipynb #5ec8cf17
 @patch
-def scruffy(self:Generator, title):
-    "`title`, now and then in lower case, without its question mark, or with two letters swapped"
+def add_noise(self:Generator, title):
+    "`title`, sometimes in lower case, without its question mark, or with two letters swapped"
     if self.chance(0.05): title = title.lower()
     if self.chance(0.08): title = title.rstrip('?')
     if self.chance(0.05) and len(title)>8:
@@ -158,19 +173,19 @@ def scruffy(self:Generator, title):
         title = title[:i]+title[i+1]+title[i]+title[i+2:]
     return title
 
+# %% ../nbs/10_starter.ipynb #10te6006
 @patch
 def question(self:Generator, tag):
-    "A question about `tag`: `(title, description, tags)`, the tags in the order of the vocabulary; `None` if the lexicon has nothing for it"
-    has_own = bool(self.lexicon[tag].get('questions'))
-    found = (self.written(tag) if has_own and self.chance(0.45) else None) or self.made(tag) or (self.written(tag) if has_own else None)
+    "A question about `tag`: `(title, description, tags)`, the tags in the site's order; `None` if the lexicon has nothing for it"
+    found = (self.written(tag) if self.lexicon[tag].get('questions') and self.chance(0.45) else None) or self.made(tag) or self.written(tag)
     if not found: return None
     title,body,tags = found
     tags = implied_tags(self.lexicon, *tags)
-    return self.scruffy(title), body, [t for t in self.counts if t in tags]
+    return self.add_noise(title), body, [t for t in self.counts if t in tags]
 
 # %% ../nbs/10_starter.ipynb #6372a774
-def _different(make, n, seen=(), tries=1000):
-    "Up to `n` questions with different titles, none of them in `seen`; `make()` gives one or `None`; ends after so many `tries` without a new one"
+def _distinct(make, n, seen=(), tries=1000):
+    "Up to `n` questions with different titles, none of them in `seen`; ends after `tries` calls of `make` in a row without a new one"
     found, seen, missed = [], set(seen), 0
     while len(found)<n and missed<tries:
         if (q := make()) and q[0] not in seen:
@@ -180,26 +195,25 @@ def _different(make, n, seen=(), tries=1000):
         else: missed += 1
     return found
 
-def _enough(found, n):
-    if len(found)<n: raise SiteError(f'the lexicon and the templates are too small for {n} different questions: {len(found)} made')
-    return found
-
 # %% ../nbs/10_starter.ipynb #7ff8b935
 @patch
 def corpus(self:Generator,
-    n:int=12_000 # Questions
+    n:int=12_000,    # Questions
+    fewer:bool=False # Return what there is if the lexicon is too small for `n`? Default: `SiteError`
 )->list: # `[{'title', 'url', 'description', 'tags'}]`, `tags` a list; every tag occurs if `n` is at least the number of tags
     "`n` different questions"
     tags, found = list(self.counts), []
-    for t in self.rng.sample(tags, len(tags))[::-1][:n]: found += _different(lambda: self.question(t), 1, {q[0] for q in found}, 100)
-    found += _different(lambda: self.question(self.draw(tags)), n-len(found), {q[0] for q in found})
-    return [dict(title=title, url=f'starter:{i}', description=body, tags=ts) for i,(title,body,ts) in enumerate(_enough(found, n), 1)]
+    def add(make, n, *args): found.extend(_distinct(make, n, {q[0] for q in found}, *args))
+    for t in self.rng.sample(tags, len(tags))[::-1][:n]: add(lambda: self.question(t), 1, 100)
+    add(lambda: self.question(self.draw(tags)), n-len(found))
+    if len(found)<(1 if fewer else n): raise SiteError(f'too few terms and templates for {n} different questions: {len(found)} made')
+    return [dict(title=title, url=f'starter:{i}', description=body, tags=ts) for i,(title,body,ts) in enumerate(found, 1)]
 
 # %% ../nbs/10_starter.ipynb #a6d4d12c
 def written_questions(
     lexicon:dict # From `read_lexicon`
-)->list: # `[(title, body, tags)]`, the tags a set; a title that several tags have counts for the first of them
-    "Every question that the lexicon's authors wrote, once, with all that its tags imply"
+)->list: # `[(title, body, tags)]`, `tags` a set; a title that several entries have counts for the first of them
+    "Every question that the authors of the lexicon wrote, once, with everything that its tags imply"
     found = {}
     for tag,entry in lexicon.items():
         for title,body,tags in (_parts(q, tag) for q in entry.get('questions', [])):
@@ -209,7 +223,7 @@ def written_questions(
 # %% ../nbs/10_starter.ipynb #d3ae12b8
 def term_tags(
     lexicon:dict # From `read_lexicon`
-)->dict: # `{term in lower case: {tag: term as it stands there}}`
+)->dict: # `{term in lower case: {tag: term as written there}}`
     "Which tags list a term, for every term of the lexicon"
     found = {}
     for tag,entry in lexicon.items():
@@ -219,10 +233,11 @@ def term_tags(
 # %% ../nbs/10_starter.ipynb #ab75d6bb
 def _words(text): return re.findall(r'\w+', text.lower())
 
+# %% ../nbs/10_starter.ipynb #10te6007
 def term_hits(
     lexicon:dict # From `read_lexicon`
 )->dict: # `{term in lower case: (questions that contain it, how many of them carry a tag that lists it)}`
-    "How often the written questions contain each term, as whole words, and how often the term is right there"
+    "How often the written questions contain each term, as whole words, and how often the term is right"
     terms, starts, hits, right = {}, {}, Counter(), Counter()
     for term,tags in term_tags(lexicon).items():
         words = _words(term)
@@ -238,8 +253,8 @@ def term_hits(
 # %% ../nbs/10_starter.ipynb #2de8257c
 def universe_of(
     lexicon:dict # From `read_lexicon`
-)->dict: # `{tag: set of the tags of its universe}`, without topics and media, which belong to none
-    "Which tags belong together: one brings the other along always or now and then, or both do so with a third"
+)->dict: # `{tag: set of the tags of its universe}`, without topics and media, which belong to no universe
+    "Which tags belong together: one comes with the other always or often, or both do so with a third"
     tags = [t for t,e in lexicon.items() if not e.get('topic') and not e.get('medium')]
     found = {t: {t} for t in tags}
     for t in tags:
@@ -252,10 +267,10 @@ def universe_of(
 # %% ../nbs/10_starter.ipynb #47d15381
 def ambiguous_terms(
     lexicon:dict,      # From `read_lexicon`
-    hits:int=5,        # Judge no term by fewer written questions than this
-    share:float=0.2,   # A term is ambiguous if a smaller share of the questions that contain it carries a tag that lists it,
+    hits:int=5,        # Don't judge a term by fewer written questions than this
+    share:float=0.2,   # A term is ambiguous if less than this share of the questions that contain it carries a tag that lists it,
     universes:int=2,   # or if tags of so many universes list it,
-    tags:int=4         # or so many tags
+    tags:int=4         # or if so many tags do
 )->list: # `[{'term', 'tags', 'hits', 'right', 'universes'}]`; those that are wrong in most questions first
     "Terms that say little about the tags that list them: everyday words, and names that many things have"
     world, found, found_in = universe_of(lexicon), [], term_hits(lexicon)
@@ -272,7 +287,7 @@ def ambiguity_report(
     n:int=None,   # Terms to show, the worst first; default: all
     **limits      # For `ambiguous_terms`
 )->str: # A line for each term
-    "What authors may want to lengthen or remove: each ambiguous term, how often it is right, and where it stands"
+    "The terms that the authors may want to lengthen or remove: how often each is right, and where it is listed"
     rows = ambiguous_terms(lexicon, **limits)
     lines = [f"{o['term']:24} right in {o['right']:3} of {o['hits']:4}   {', '.join(o['tags'])}" for o in rows[:n]]
     return '\n'.join([f'{len(rows)} of {len(term_tags(lexicon))} terms say little about their tags', *lines])
@@ -281,8 +296,8 @@ def ambiguity_report(
 def term_examples(
     lexicon:dict, # From `read_lexicon`
     skip=None     # Terms in lower case to leave out; default: the `ambiguous_terms`
-)->list: # `[(term, '', tags)]`, the tags a set
-    "Each term of the lexicon as a question of its own, with the tags that list it and all that they imply"
+)->list: # `[(term, '', tags)]`, `tags` a set
+    "Each term of the lexicon as a question of its own, with the tags that list it and everything that they imply"
     if skip is None: skip = {o['term'] for o in ambiguous_terms(lexicon)}
     return [(next(iter(tags.values())), '', implied_tags(lexicon, *tags)) for term,tags in term_tags(lexicon).items() if term not in skip]
 
@@ -291,21 +306,21 @@ def term_examples(
 def made_questions(self:Generator,
     n,      # Questions
     seen=() # Titles that must not occur
-)->list: # `[(title, body, tags)]`, the tags a set
-    "`n` different questions made from frames, or as many as there are"
-    found = _different(lambda: self.made(self.draw(list(self.counts))), n, seen)
+)->list: # `[(title, body, tags)]`, `tags` a set
+    "`n` different questions made from templates, or as many as there are"
+    found = _distinct(lambda: self.made(self.draw(list(self.counts))), n, seen)
     return [(title, body, implied_tags(self.lexicon, *tags)) for title,body,tags in found]
 
 # %% ../nbs/10_starter.ipynb #b36d6563
 @patch
 def training_set(self:Generator,
-    n_made:int=12_000, # Questions from frames, beside all that are written
+    n_made:int=12_000, # Questions from templates, or as many as there are, in addition to all that are written
     skip=None          # For `term_examples`
-)->list: # Rows like those of `corpus`; addresses are `starter:N`, and `card:N` for a term
-    "What to train a model on: all written questions, `n_made` from frames, and terms as cards"
+)->list: # Rows like those of `corpus`; their URLs are `starter:N`, and `card:N` for a term
+    "What to train a model on: all written questions, `n_made` from templates, and single terms"
     written = written_questions(self.lexicon)
     asked = [*written, *self.made_questions(n_made, {title for title,_,_ in written})]
-    rows = [(self.scruffy(title), f'starter:{i}', body, tags) for i,(title,body,tags) in enumerate(asked, 1)]
+    rows = [(self.add_noise(title), f'starter:{i}', body, tags) for i,(title,body,tags) in enumerate(asked, 1)]
     rows += [(title, f'card:{i}', body, tags) for i,(title,body,tags) in enumerate(term_examples(self.lexicon, skip), 1)]
     order = {t:i for i,t in enumerate(self.counts)}
     return [dict(title=title, url=url, description=body, tags=sorted(tags, key=order.get)) for title,url,body,tags in rows]
@@ -316,10 +331,10 @@ def write_questions(
     path:str   # CSV file to write; replaced in one step if it exists
 ):
     "Write `rows` as a `question_details.csv`: title, url, description and tags, the tags as a JSON list"
-    write_csv(path, COLUMNS, (dict(r, tags=json.dumps(r['tags'])) for r in rows))
+    write_csv(path, COLUMNS, (dict(r, tags=json.dumps(r['tags'], ensure_ascii=False)) for r in rows))
 
 # %% ../nbs/10_starter.ipynb #2e74ee78
-@call_parse
+@command
 def scifi_starter(
     n:int=12_000,                    # Questions to write
     out:str='question_details.csv',  # CSV file to write
@@ -327,13 +342,12 @@ def scifi_starter(
     site:str=None,                   # Folder of a site (default: the site that comes with the package)
     lexicon:str=None,                # Folder of TOML files (default: that of the site)
     frames:str=None,                 # TOML file of templates (default: that of the site)
-    check:bool=False                 # Write nothing; check the folder and list terms that say little about their tags
+    check:bool=False                 # Write nothing; check the site and list terms that say little about their tags
 ):
     "Write a starter corpus: questions made from the lexicon of a site"
-    try:
-        made_of = replace(load_site(site), lexicon_folder=lexicon and Path(lexicon), templates_file=frames and Path(frames))
-        if check: return print(ambiguity_report(made_of.lexicon()))
-        rows = Generator(made_of, seed).corpus(n)
-    except (SiteError, OSError) as e: raise SystemExit(f'scifi_starter: {e}')
+    site = replace(load_site(site), lexicon_folder=lexicon and Path(lexicon), templates_file=frames and Path(frames))
+    if check: return print(ambiguity_report(site.lexicon()))
+    rows = Generator(site, seed).corpus(n, fewer=True)
     write_questions(rows, out)
-    print(f'{len(rows)} questions with {len({t for r in rows for t in r["tags"]})} tags -> {out}')
+    less = '' if len(rows)==n else '; the lexicon and the templates have no more'
+    print(f'{len(rows)} questions with {len({t for r in rows for t in r["tags"]})} tags -> {out}{less}')
