@@ -65,7 +65,7 @@ class _Source:
         self.path,self.name,self.n,self.ended,self.dirty,self.at = path,name,0,True,False,0
         try:
             if path!='-' and os.path.isdir(path): raise InputError(f'{name}: is a folder')
-            self.file = sys.stdin.buffer if path=='-' else open(path, 'rb')
+            self.file = open(0, 'rb', closefd=False) if path=='-' else open(path, 'rb')
             if self.file.peek(2)[:2]==b'\x1f\x8b': self.file = gzip.GzipFile(fileobj=self.file)
         except OSError as e: raise InputError(f'{name}: {e.strerror or e}') from None
         self.block = self._read()
