@@ -187,11 +187,10 @@ def _answer_all(texts, ask, form, several, out=None):
                 for text,tags in zip(some, ask(some)): write(text, tags); bar.update()
 
 # %% ../nbs/04d_predict_command.ipynb #cd040049
-def _summary(seen, report, name):
-    "Say what wasn't answered; `InputError` if not one row could be read"
-    if report.n and not seen['rows']: raise InputError(f'{name}: none of its {report.n} rows can be read: see {report.path}')
-    parts = [f'rows read: {seen["rows"]}', f'without text: {seen["empty"]}', f'set aside: {report.n} (see {report.path})']
-    if seen['empty'] or report.n: print(f'scifi_predict: {", ".join(parts if report.n else parts[:2])}', file=sys.stderr)
+def _summary(seen, report):
+    "Say what wasn't answered"
+    empty = f'{seen["empty"]:,} of {seen["rows"]:,} questions have no text' if seen['empty'] else ''
+    if empty or report.n: print('scifi_predict:', '; '.join(filter(None, [empty,str(report)])), file=sys.stderr)
 
 # %% ../nbs/04d_predict_command.ipynb #cd040118
 _about = dict(help='Questions; - alone reads them from standard input, one per line', opt=False, nargs='*')
@@ -218,9 +217,9 @@ def scifi_predict(
     inputs, outputs = {'--file':file, 'standard input':0 if texts==['-'] else None}, {'--out':out, '--report':report}
     _keep_apart(**inputs, **outputs, **{'standard output':None if out else 1})
     ask, seen = partial(load_model(model).predict_stream, top=top, threshold=threshold), Counter()
-    form, name = 'csv' if csv else 'json' if json or out else 'text', file or 'standard input'
+    form = 'csv' if csv else 'json' if json or out else 'text'
     ask([])   # checks `top` and `threshold`
-    with Report(report, name) as problems:
+    with Report(report) as problems:
         found = _questions(texts, file, encoding, problems, html, seen)
         _answer_all(found, ask, form, bool(file) or texts==['-'] or len(texts)>1, out)
-        _summary(seen, problems, name)
+        _summary(seen, problems)
