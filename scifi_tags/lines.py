@@ -52,7 +52,7 @@ class TextFile:
         encoding:str=None # Name of a Python codec; default: UTF-8, or UTF-16 if the file begins with its mark
     ):
         self.path,self.name,self.ends,self.at,self.ended,self.dirty = path,name or path,0,0,True,encoding is not None
-        try: self.raw = self.file = sys.stdin.buffer if path=='-' else open(path, 'rb')
+        try: self.raw = self.file = open(0, 'rb', closefd=False) if path=='-' else open(path, 'rb')
         except OSError as e: raise InputError(f'{self.name}: {e.strerror}') from None
         try: self._begin(encoding)
         except Problem as e: self.close(); raise InputError(f'{self.name}: {e.text}') from None
