@@ -8,6 +8,7 @@ __all__ = ['ADDED', 'answer_name', 'safe_cell', 'tag_file']
 # %% ../nbs/05b_tag_file.ipynb #f0000005
 import csv,gzip,io,json,os
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -39,11 +40,12 @@ def safe_cell(
 ADDED = 'predicted_tags','predicted_scores'
 
 def _added(tags): return [*tags],[round(s, 4) for s in tags.values()]
+def _dumps(rows): return partial(json.dumps, ensure_ascii=not rows.encoding.lower().startswith('utf')) # an old encoding lacks most characters
 
 class _CSV:
     "Write rows with a delimiter to the text file `f`"
     def __init__(self, f, rows):
-        self.f,columns = f,rows.columns or ['text']
+        self.f,self.dumps,columns = f,_dumps(rows),rows.columns or ['text']
         self.csv = csv.writer(self, delimiter=rows.delimiter or ',', lineterminator='\r\n') # so that '\r' in a cell is quoted
         new = [c for c in ADDED if c not in columns]
         self.n,self.places = len(columns)+len(new),[[*columns,*new].index(c) for c in ADDED]
@@ -53,17 +55,17 @@ class _CSV:
         cells = [*cells, *['']*(self.n-len(cells))]
         for i,v in zip(self.places, added): cells[i] = v
         self.csv.writerow(map(safe_cell, cells))
-    def add(self, q, tags): self._row([q.values] if isinstance(q.values, str) else q.values, map(json.dumps, _added(tags)))
+    def add(self, q, tags): self._row([q.values] if isinstance(q.values, str) else q.values, map(self.dumps, _added(tags)))
     def close(self): pass
 
 # %% ../nbs/05b_tag_file.ipynb #f0000013
 class _JSON:
     "Write objects to the text file `f`, as lines or as an array"
     def __init__(self, f, rows):
-        self.f,self.n = f,0
+        self.f,self.dumps,self.n = f,_dumps(rows),0
         self.start,self.between,self.end = ('[\n',',\n','\n]\n') if rows.kind=='json' else ('','\n','\n')
     def add(self, q, tags):
-        self.f.write((self.between if self.n else self.start)+json.dumps(q.values|dict(zip(ADDED, _added(tags)))))
+        self.f.write((self.between if self.n else self.start)+self.dumps(q.values|dict(zip(ADDED, _added(tags)))))
         self.n += 1
     def close(self): self.f.write(self.end)
 
