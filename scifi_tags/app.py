@@ -154,7 +154,7 @@ def _tag_upload(model, path, encoding=None, html=False):
         if not done: shutil.rmtree(out.parent)
 
 # %% ../nbs/05_app.ipynb #a0000004
-_encodings = [('UTF-8, or UTF-16 with its mark',''), ('UTF-16 without a mark','utf-16-le'), ('Western European (Windows-1252)','cp1252'),
+_encodings = [('Detect (UTF-8 or UTF-16)',''), ('UTF-16 without a mark','utf-16-le'), ('Western European (Windows-1252)','cp1252'),
     ('Central European (Windows-1250)','cp1250'), ('Cyrillic (Windows-1251)','cp1251'), ('Japanese (Shift JIS)','cp932'), ('Chinese (GB 18030)','gb18030')]
 
 _file_help = '''Upload a file with a column `title`, a column `description` (or `body`, `text`, `question`), or both: CSV, JSON, JSON lines, plain text with a
@@ -165,7 +165,7 @@ In CSV, a cell that a spreadsheet would evaluate as a formula gets an apostrophe
 def _file_fields():
     "The fields of the tab, in the order in which they are used"
     gr.Markdown(_file_help)
-    file = gr.File(label='File', file_types=[*SUFFIXES,'.gz'], height=180, elem_id='file')
+    file = gr.File(label='File', file_types=[*SUFFIXES,'.gz'], height=140, elem_id='file')
     with gr.Row():
         encoding = gr.Dropdown(_encodings, value='', label='Encoding', allow_custom_value=True, elem_id='encoding')
         html = gr.Checkbox(label='The text is HTML', elem_id='file-html')
@@ -265,10 +265,10 @@ _css = """
 .scifi details p {margin: 0; padding: .2em 1.4em .8em; white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6}
 .scifi mark {color: inherit; border-radius: .2em; padding: .1em;
     background: color-mix(in srgb, var(--primary-500) calc(15% + 45% * var(--by)), transparent)}
-.scifi .small {font-size: .9em; color: var(--body-text-color-subdued)}
+.scifi .small {font-size: .9em; opacity: .8}
 .scifi > .small {margin-top: 1em}
 .scifi.note, .scifi.hint {padding: .8em 1em; border: 1px solid var(--border-color-primary); border-radius: .5em; overflow-wrap: anywhere}
-.scifi.hint {color: var(--body-text-color-subdued)}
+.scifi.hint {opacity: .8}
 .scifi.note > .bar {margin-bottom: .8em}
 #tags {--font-mono: var(--font); max-width: 920px}
 #top input::-webkit-slider-thumb {box-shadow: 0 0 0 2px var(--primary-500)}
