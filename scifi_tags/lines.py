@@ -52,7 +52,7 @@ class TextFile:
         encoding:str=None # Name of a Python codec; default: UTF-8, or UTF-16 if the file begins with its mark
     ):
         self.path,self.name,self.ends,self.at,self.ended,self.dirty = path,name or path,0,0,True,encoding is not None
-        try: self.raw = self.file = sys.stdin.buffer if path=='-' else open(path, 'rb')
+        try: self.raw = self.file = open(0, 'rb', closefd=False) if path=='-' else open(path, 'rb')
         except OSError as e: raise InputError(f'{self.name}: {e.strerror}') from None
         try: self._begin(encoding)
         except Problem as e: self.close(); raise InputError(f'{self.name}: {e.text}') from None
@@ -61,7 +61,10 @@ class TextFile:
         "Close the file"
         if self.path!='-': self.raw.close()
 
-# %% ../nbs/00f_lines.ipynb #1e410339
+    @property
+    def share(self): return 1. if self.raw.closed else self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size) # of the file that has been read
+
+# %% ../nbs/00f_lines.ipynb #1a5abec5
 @patch
 def _begin(self:TextFile, encoding):
     if zipped:=self.file.peek(2)[:2]==b'\x1f\x8b': self.file = gzip.GzipFile(fileobj=self.file)
@@ -71,13 +74,12 @@ def _begin(self:TextFile, encoding):
     self.encoding = encoding or _encoding(self.block[:4096])
     self.decoder = _decoder(self.encoding)
 
-# %% ../nbs/00f_lines.ipynb #db4b67aa
 @patch
 def _read(self:TextFile):
-    try: return self.file.read1(1<<16)
+    try: return self.file.read1(1<<17)
     except (OSError,EOFError,zlib.error) as e: raise Problem(f'is damaged: {e}') from None
 
-# %% ../nbs/00f_lines.ipynb #43131356
+# %% ../nbs/00f_lines.ipynb #530d6359
 @patch
 def texts(self:TextFile): # Yields strings
     "The text in pieces; bytes that can't be decoded are surrogates"
@@ -90,7 +92,7 @@ def texts(self:TextFile): # Yields strings
         self.dirty = self.dirty or '\0' in text
         yield text
         if not block: return
-        self.ends += text.count('\n')
+        self.ends += text.count('\n')+text.count('\r')-text.count('\r\n')
         self.at += len(block)
         try: block = self._read()
         except Problem as e: raise InputError(f'{self.name}: {e.text}') from None
@@ -111,27 +113,19 @@ def _escaped(self:TextFile, state, block):
     except UnicodeError as e: problem = f' is not {self.encoding} ({e})'
     raise InputError(f'{self.name}:{problem}: {_how}')
 
-# %% ../nbs/00f_lines.ipynb #acd747af
-_others = '\r\v\f\x1c\x1d\x1e\x85\u2028\u2029'
-
-def _split(text, ends):
-    "The lines of `text`"
-    if any(o in text for o in _others if o not in ends): return io.StringIO(text, newline='' if '\r' in ends else '\n')
-    return text.splitlines(True)
-
-# %% ../nbs/00f_lines.ipynb #f8910e73
+# %% ../nbs/00f_lines.ipynb #3df8b6de
 @patch
 def lines(self:TextFile,
     ends:str='\r\n' # What ends a line: with '\n' alone, a '\r' within a line is part of it
 ): # Yields strings
     "The lines of the text, each with its end; `ended` says afterwards if the last one has one"
-    parts = []
+    parts,newline = [],'' if '\r' in ends else '\n'
     for text in self.texts():
-        end = max(text.rfind('\n'), text.rfind('\r', 0, -1) if '\r' in ends else -1)+1   # a last '\r' may be half of '\r\n'
+        end = max(text.rfind('\n'), -1 if newline else text.rfind('\r', 0, -1))+1   # a last '\r' may be half of '\r\n'
         if not end: parts.append(text); continue
-        yield from _split(''.join(parts)+text[:end], ends)
+        yield from io.StringIO(''.join(parts)+text[:end], newline=newline)
         parts = [text[end:]]
-    last = list(_split(''.join(parts), ends))
+    last = list(io.StringIO(''.join(parts), newline=newline))
     self.ended = not last or last[-1].endswith(('\n','\r'))
     yield from last
 

@@ -356,6 +356,9 @@ class Rows:
     @property
     def ended(self): return self._src is None or self._src.ended   # after the last row: did its line have an end?
 
+    @property
+    def share(self): return self._src and self._src.share   # how much of the file has been read, from 0 to 1; `None` if unknown
+
     def close(self):
         "Close the file"
         self._rows.close()
@@ -366,7 +369,7 @@ def _rows_of(src, kind, path, name):
     if not src.block and path!='-': raise InputError(f'{name}: is empty')
     table = path!='-' and len(known_columns(tuple(_head(src).split('\n')[0].split('\t'))))>1   # as spreadsheets save "Unicode text"
     if kind=='txt' and not table: return Rows(name, kind, _text_rows(src), src=src)
-    if kind in ('json','jsonl'): return Rows(name, kind, _json_rows(src) if _by_line(src, kind) else _document(src), src=src)
+    if kind in ('json','jsonl'): return Rows(name, 'jsonl', _json_rows(src), src=src) if _by_line(src, kind) else Rows(name, 'json', _document(src), src=src)
     columns,dialect,line,lines = _header(src, '\t,;' if _suffix(name) in ('.tsv','.txt') else ',;\t')
     return Rows(name, 'csv', _Csv(src, lines, dialect, line, len(columns)), columns, dialect[0], src)
 
