@@ -20,7 +20,7 @@ from pathlib import Path
 from fastcore.script import call_parse
 
 HERE = Path(__file__).parent
-RECORDED = HERE.parent/'data'/'recorded_scores.json'
+RECORDED = HERE.parent/'scifi_tags'/'sites'/'scifi'/'recorded_scores.json'
 LENGTHS = 32,128,512
 PACKAGES = 'onnxruntime','tokenizers','torch','transformers'
 

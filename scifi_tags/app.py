@@ -595,7 +595,7 @@ def scifi_app(
     except (ValueError,OSError) as e: sys.exit(f'scifi_app: {e}')
 
 # %% ../nbs/05_app.ipynb #249f88d4
-_code = '__init__.py','app.py','collect.py','infer.py','starter.py','text.py','data/tag_counts_2024.json'
+_code = '__init__.py','app.py','collect.py','infer.py','site.py','starter.py','text.py','sites/scifi/site.toml','sites/scifi/tags.json'
 
 def _originals():
     "Files of the package that the Space has copies of, by their names there"

@@ -31,7 +31,7 @@ import scifi_tags
 from .cards import SCORES,with_interval
 from .infer import ArtifactError,Classifier,model_file
 from .preprocess import first_twin,fold_ids,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
-from .starter import KINDS,implied_tags,read_templates,read_lexicon
+from .site import entry_terms,implied_tags,read_templates,read_lexicon
 from .text import question_text,replacing,write_text
 
 # %% ../nbs/12_evaluate.ipynb #3d69da81
@@ -210,7 +210,7 @@ def term_table(
     lexicon, frames, table = lexicon or read_lexicon(), read_templates(), {}
     everyday = {w for part in frames.values() for fs in part.values() for f in fs for w in _words(re.sub(r'\{\w+\}', ' ', f))}
     for t in tags:
-        terms = [term for k in KINDS.values() for term in lexicon.get(t, {}).get(k, []) if not everyday.issuperset(_words(term))]
+        terms = [term for term in entry_terms(lexicon.get(t, {})) if not everyday.issuperset(_words(term))]
         for term in [t, *terms]: table.setdefault(tuple(_words(term)), set()).add(t)
     return table
 

@@ -20,7 +20,8 @@ from fastcore.basics import patch
 from fastcore.script import call_parse
 
 from .collect import SITE,InputError,csv_rows,optional_path,parse_tags,question_id,question_url
-from .starter import Generator,LexiconError
+from .site import SiteError
+from .starter import Generator
 
 # %% ../nbs/11_replica.ipynb #10d48181
 def _rng(*key): return random.Random(':'.join(map(str, key)))
@@ -647,7 +648,7 @@ def _read_rows(path):
 def _rows(details, n, seed):
     if n<1: raise SystemExit(f'scifi_replica: --n must be at least 1, got {n}')
     try: return _read_rows(details) if details else replica_questions(n, seed)
-    except (InputError, LexiconError, OSError) as e: raise SystemExit(f'scifi_replica: {e}')
+    except (InputError, SiteError, OSError) as e: raise SystemExit(f'scifi_replica: {e}')
 
 def _banner(r):
     site, api = f'{r.url}/questions?tab=votes', f'{r.endpoint}/questions?site=scifi&sort=votes'
