@@ -27,7 +27,7 @@ class ArtifactError(ValueError): "A folder doesn't hold a usable model; the mess
 def ensure(
     ok,          # The condition
     path,        # File that it is about
-    problem:str, # Says what is wrong with the file if not `ok`
+    problem:str, # What is wrong with the file if not `ok`
 ):
     "Raise `ArtifactError` unless `ok`"
     if not ok: raise ArtifactError(f'{path}: {problem}')
