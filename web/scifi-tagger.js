@@ -10,8 +10,7 @@ const make = (tag, props={}, ...children) => {
 }
 
 const css = `
-:host { display: block; --accent: #7c3aed; --line: color-mix(in srgb, currentColor 25%, transparent); --soft: color-mix(in srgb, currentColor 8%, transparent) }
-:host-context(html.quarto-dark) { --accent: #a78bfa }
+:host { display: block; --accent: #8b5cf6; --line: color-mix(in srgb, currentColor 25%, transparent); --soft: color-mix(in srgb, currentColor 8%, transparent) }
 * { box-sizing: border-box }
 label { display: block; font-weight: 600; margin-bottom: .3em }
 textarea { width: 100%; min-height: 4.6em; resize: vertical; font: inherit; font-size: max(1em, 16px); color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 8px; padding: .5em .7em }
@@ -42,6 +41,7 @@ mark { color: inherit; border-radius: 3px; background: color-mix(in srgb, var(--
 const MB = n => (n/1e6).toFixed(0)
 
 export class ScifiTagger extends HTMLElement {
+  times = []   // ms of each answer
   #tagger; #busy; #abort = new AbortController(); #said; #serial = 0
 
   connectedCallback() {
@@ -100,7 +100,8 @@ export class ScifiTagger extends HTMLElement {
     try {
       const tagger = await this.ready(), text = this.box.value, start = performance.now()
       const scores = await tagger.predict(text, {top: 6})
-      this.#show(tagger, scores, text, performance.now()-start)
+      this.times.push(performance.now()-start)
+      this.#show(tagger, scores, text, this.times.at(-1))
     } catch (e) { if (this.#tagger) this.status.textContent = e.message }
     finally { this.#busy = false }
     if (serial!==this.#serial && this.#tagger) this.answer()

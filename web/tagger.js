@@ -122,15 +122,18 @@ export class Tagger {
   }
 
   // A Map of scores by tag, best first: the `top` best, or those over `threshold`, or over each tag's own; the best one if none is
-  async predict(text, {top=null, threshold=null, html=false}={}) {
-    if (top!==null && !(Number.isInteger(top) && top>=1)) throw new RangeError(`top must be an integer from 1, got ${top}`)
-    if (threshold!==null && !(threshold>=0 && threshold<=1)) throw new RangeError(`threshold must be from 0 to 1, got ${threshold}`)
-    const scores = await this.scores(await this.clean(text, html))
+  choose(scores, {top=null, threshold=null}={}) {
     if (!scores) return new Map()
     const order = [...scores.keys()].sort((a, b) => scores[b]-scores[a])   // stable, as Python's
     const over = order.filter(i => scores[i] >= (threshold===null ? this.thresholds[i] : Math.fround(threshold)))
     const some = top!==null ? order.slice(0, top) : over.length ? over : order.slice(0, 1)
     return new Map(some.map(i => [this.tags[i], scores[i]]))
+  }
+
+  async predict(text, {top=null, threshold=null, html=false}={}) {
+    if (top!==null && !(Number.isInteger(top) && top>=1)) throw new RangeError(`top must be an integer from 1, got ${top}`)
+    if (threshold!==null && !(threshold>=0 && threshold<=1)) throw new RangeError(`threshold must be from 0 to 1, got ${threshold}`)
+    return this.choose(await this.scores(await this.clean(text, html)), {top, threshold})
   }
 
   // The beginning of clean `text` that the model reads, to the end of a word
