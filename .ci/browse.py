@@ -64,12 +64,12 @@ def look(b, base, page, folder):
 
 # --- the tagger ---------------------------------------------------------------------------------------------------------------
 def tagger(b, js): return b.execute_script(f"const t = document.querySelector('scifi-tagger'); {js}")
-def status(b): return tagger(b, 'return t.status.textContent')
 def press(b, *keys): ActionChains(b).send_keys(*keys).perform()
 
-def wait(b, word, seconds=60):
+def wait(b, word, seconds=60, of='status.textContent'):
+    "Until `word` occurs in that of the tagger; how long that took"
     start = time.time()
-    while word not in (said:=status(b)):
+    while word not in (said:=tagger(b, f'return t.{of}') or ''):
         if time.time()-start>seconds: raise TimeoutError(f'no {word!r} after {seconds} s, but {said!r}')
         time.sleep(.02)
     return time.time()-start
@@ -87,11 +87,12 @@ def type_question(b, base, page):
     before = b.execute_script("return performance.getEntriesByType('resource').filter(o => o.name.includes('/web/model/') || o.name.endsWith('.wasm')).length")
     assert not before, f'{before} files of the model were loaded before a key was pressed'
     tab_to(b, 't.shadowRoot.activeElement===t.box')
-    press(b, Keys.CONTROL, 'a'); press(b, Keys.NULL)
+    ActionChains(b).key_down(Keys.CONTROL).send_keys('a').key_up(Keys.CONTROL).perform()
     press(b, 'W')
     first = wait(b, ' ms')
-    press(b, "ho trained Batman and Robin?")
-    time.sleep(1)
+    press(b, 'ho trained Batman and Robin?')
+    wait(b, 'Who trained Batman and Robin?', of='answered')
+    time.sleep(1)   # screen readers are told when the typing has paused
     tags = tagger(b, "return [...t.list.querySelectorAll('.over .row > :first-child')].map(o => o.textContent)")
     assert tags and tags[0]=='batman', tags
     assert tagger(b, 'return t.live.textContent')==f'Tags: {", ".join(tags)}'

@@ -41,7 +41,7 @@ mark { color: inherit; border-radius: 3px; background: color-mix(in srgb, var(--
 const MB = n => (n/1e6).toFixed(0)
 
 export class ScifiTagger extends HTMLElement {
-  times = []   // ms of each answer
+  times = []; answered = null   // ms of each answer, and the question that the last one belongs to
   #tagger; #busy; #abort = new AbortController(); #said; #serial = 0
 
   connectedCallback() {
@@ -102,6 +102,7 @@ export class ScifiTagger extends HTMLElement {
       const scores = await tagger.predict(text, {top: 6})
       this.times.push(performance.now()-start)
       this.#show(tagger, scores, text, this.times.at(-1))
+      this.answered = text
     } catch (e) { if (this.#tagger) this.status.textContent = e.message }
     finally { this.#busy = false }
     if (serial!==this.#serial && this.#tagger) this.answer()
