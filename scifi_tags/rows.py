@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['SUFFIXES', 'COLUMNS', 'Row', 'reads_suffix', 'known_columns', 'Rows', 'open_rows']
 
-# %% ../nbs/00g_rows.ipynb #e0d868d1
+# %% ../nbs/00g_rows.ipynb #7e0ddac4
 import csv,json,os,re,stat
+from collections import Counter
 from functools import lru_cache
 from html import unescape
 from itertools import chain,islice
@@ -327,18 +328,19 @@ def _by_line(src, kind):
     row = _json_row(src, 1, first)
     return bool(newline and row.values and not any(isinstance(row.values.get(k), list) for k in _lists))
 
-# %% ../nbs/00g_rows.ipynb #0ec78cab
+# %% ../nbs/00g_rows.ipynb #d45bb5cd
 def _parquet(path, name):
     "`(columns, rows)` of a Parquet file"
-    try: import pyarrow as pa, pyarrow.parquet as pq
+    try: import pyarrow.parquet as pq
     except ImportError: raise InputError(f'{name}: reading Parquet needs pyarrow: pip install pyarrow') from None
     try: f = pq.ParquetFile(path, buffer_size=1<<20)
-    except (OSError,pa.ArrowException) as e: raise InputError(f'{name}: is not Parquet, or damaged: {str(e).split(". ")[0]}') from None
+    except Exception as e: raise InputError(f'{name}: is not Parquet, or damaged: {str(e).split(". ")[0]}') from None
+    if doubled:=[k for k,n in Counter(f.schema_arrow.names).items() if n>1]: raise InputError(f'{name}: several columns are called {doubled[0]}')
     def rows(line=0):
         try:
             for batch in f.iter_batches(1000):
                 for line,values in enumerate(batch.to_pylist(), line+1): yield Row(line, values)
-        except (OSError,ValueError,pa.ArrowException) as e: raise InputError(f'{name}: is damaged: {e}') from None
+        except Exception as e: raise InputError(f'{name}: is damaged: {e}') from None
         finally: f.close()
     return f.schema_arrow.names,rows()
 
