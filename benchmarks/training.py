@@ -17,8 +17,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 import saving
+from scifi_tags.baselines import fold_thresholds
 from scifi_tags.build import PULL,REMINDER_WEIGHT,SEEDS,TUNE,cross_validate,head_data,starter_data
-from scifi_tags.evaluate import apply_thresholds,fold_thresholds,rank_scores,set_scores
+from scifi_tags.metrics import apply_thresholds,rank_scores,set_scores
 from scifi_tags.preprocess import fold_ids,multi_hot,prepare,read_questions
 from scifi_tags.starter import tag_counts
 from scifi_tags.train import data_digest,fit_stages,load_encoder,load_run,make_dls,make_learner,minilm_path,predict_torch,question_texts

@@ -18,11 +18,13 @@ import torch
 from tokenizers import Tokenizer
 
 from .artifact import FILES,copy_artifact,file_sha256,model_file,tokenizer_file,write_config
+from .encoder import load_run
+from .metrics import f1_scores
 from .preprocess import load_prepared,load_vocab,multi_hot,save_vocab
 from .quantize import export_fp32,quantize_int8
 from .readers import command
 from .site import load_site
-from .train import f1_scores,load_run,predict_torch,question_texts
+from .train import predict_torch,question_texts
 
 # %% ../nbs/04_onnx.ipynb #0beaf245
 def calibration_ids(
