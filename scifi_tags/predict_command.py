@@ -95,7 +95,7 @@ class AnswerFile:
         path:str, # Made if it isn't there; `OSError` if it can't be written to, `InputError` if another run is writing to it
         form:str  # 'json' or 'csv'
     ):
-        self.path,self.form,self.file = path,form,open(path, 'ab', buffering=0)
+        self.path,self.form,self.file,self.torn = path,form,open(path, 'ab', buffering=0),b''
         self.regular = S_ISREG(os.fstat(self.file.fileno()).st_mode)
         try:
             if fcntl and self.regular: fcntl.flock(self.file, fcntl.LOCK_EX|fcntl.LOCK_NB)
@@ -112,8 +112,10 @@ def write(self:AnswerFile,
     tags:dict, # Score by tag, from `predict`
 ):
     "Append the answer to `text`; `OSError` if the disk is full"
-    data = f'{_head(text, self.form)}{_tail(tags, self.form)}\n'.encode()
+    data, torn, self.torn = f'{_head(text, self.form)}{_tail(tags, self.form)}\n'.encode(), self.torn, b''
     try:
+        if data.startswith(torn): data = data[len(torn):]
+        else: self.file.truncate(os.path.getsize(self.path)-len(torn))
         while data: data = data[self.file.write(data):]
     except OSError as e: raise OSError(e.errno, e.strerror, str(self.path)) from None
 
@@ -122,19 +124,19 @@ def write(self:AnswerFile,
 def resume(self:AnswerFile,
     texts, # Iterator of questions
     ask    # Function from a list of questions to their tags
-)->tuple: # How many have an answer, and an iterator of the others; `InputError` if the file holds anything else, and then it stays as it is
-    "Go past the answers that are in the file, and cut off a torn one"
+)->tuple: # How many have an answer, and an iterator of the others; `InputError` if the file holds anything else
+    "Go past the answers that are in the file"
     if not self.regular: return 0,texts
-    n = end = 0
+    n = 0
     with open(self.path, 'rb') as f:
         for text in texts:
             line = f.readline(len(_head(text, self.form).encode())+2**20)
             if not _is_answer(line, text, self.form): break
-            n,end = n+1,end+len(line)
+            n += 1
         else: text,line = None,f.read(1)   # there are no more questions
         torn = line and text is not None and not f.read(1) and _is_torn(line, text, self.form, *ask([text]))
     if line and not torn: raise InputError(f'{self.path}:{n+1}: is not our answer to question {n+1} of this input: name another file')
-    if torn: self.file.truncate(end)
+    self.torn = line
     return n, texts if text is None else chain([text], texts)
 
 # %% ../nbs/04d_predict_command.ipynb #cd040040
