@@ -24,6 +24,8 @@ from nbdev.quarto import refresh_quarto_yml
 from nbdev.serve import proc_nbs
 from smalldocs.site import build
 
+from scifi_tags.docs import unlink_code
+
 ROOT = Path(__file__).resolve().parents[1]
 NBS, PROC, DOCS = ROOT/'nbs', ROOT/'_proc', ROOT/'_docs'
 MOST = 100_000   # bytes of one output, or of one picture
@@ -93,7 +95,8 @@ def check_files(cfg):
         if not (ROOT/name).exists() or text!=(ROOT/name).read_text(encoding='utf-8'):
             (ROOT/name).write_text(text, encoding='utf-8', newline='\n')
             yield f'{name}: was not what nbs/{page}.ipynb makes of it; it has been written anew'
-        for href in map(''.join, re.findall(r'\]\(([^)\s]+)\)|(?:href|src)="([^"]+)"', text)):
+        plain = re.sub(r'```.*?```|`[^`\n]*`|^    .*$', '', text, flags=re.S|re.M)
+        for href in map(''.join, re.findall(r'\]\(([^)\s]+)\)|(?:href|src)="([^"]+)"', plain)):
             if not href.startswith('https://'): yield f'nbs/{page}.ipynb: {href}: this page goes into {name}: its links and pictures need their whole address'
             elif (m:=re.match(rf'{re.escape(base)}/(.*?)(?:#.*)?$', href)) and m[1] and m[1] not in pages and not (NBS/m[1]).is_file(): yield f'nbs/{page}.ipynb: {href}: there is no such page'
 
@@ -169,7 +172,7 @@ def check_processed():
             outputs = [o.get('data', {}) for o in c.get('outputs', [])]
             if any({'text/html','application/javascript'}&{*o} for o in outputs): yield f'{rel(p)}: for an output of text/html Quarto loads jquery and requirejs from another host'
             for text in [source(c)] if c['cell_type']=='markdown' else [said(o, 'text/markdown') for o in outputs]:
-                if m:=re.search(r'\[\[`|^```[^`]*\[`[^`]+`\]\(', text, re.M): yield f'{rel(p)}: {text[m.start():][:80]!r}: a link within a link, or within a block of code'
+                if unlink_code(text)!=text: yield f'{rel(p)}: {text[:80]!r}: a link within a link, or within a block of code'
 
 def check_names(cfg):
     "The owner and the name of the repository stand in settings.ini; wherever else they are written, they must be the same"

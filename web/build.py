@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOURCES = 'scifi-tags.js','scifi-tagger.js','tagger.js','worker.js'
 RUNTIME = ('onnxruntime-web/dist/ort.wasm.min.mjs', 'onnxruntime-web/dist/ort-wasm-simd-threaded.mjs', 'onnxruntime-web/dist/ort-wasm-simd-threaded.wasm',
-           '@huggingface/tokenizers/dist/tokenizers.min.mjs')
+           '@huggingface/tokenizers/dist/tokenizers.min.mjs', '@huggingface/tokenizers/LICENSE')
 ARTIFACT = 'question-classifier-quantized.onnx','tokenizer.json','tag_types_encoded.json','config.json'
 
 def install():

@@ -1,9 +1,9 @@
-// The tagger in node, for tests: node predict.mjs FOLDER < questions, where build.py made FOLDER, and each line is JSON, [method, ...arguments]
+// The tagger in node, for tests: node predict.mjs FOLDER [ARTIFACT] < questions, where build.py made FOLDER, and each line is JSON, [method, ...arguments]
 import {readFile} from 'node:fs/promises'
 import {createInterface} from 'node:readline'
 import {pathToFileURL} from 'node:url'
 
-const web = pathToFileURL(`${process.argv[2]}/web/`).href, base = `${web}model/`
+const web = pathToFileURL(`${process.argv[2]}/web/`).href, base = process.argv[3] ? pathToFileURL(`${process.argv[3]}/`).href : `${web}model/`
 const {open, cleanPlain, cleanHtml} = await import(`${web}tagger.js`)
 const tagger = await open({base, runtime: `${web}runtime/`, read: url => readFile(new URL(url))})
 const entities = await tagger.entities()
