@@ -25,12 +25,17 @@ def serving(folder):
     try: yield f'http://127.0.0.1:{server.server_port}/'
     finally: server.shutdown(); server.server_close()
 
+def find_browser():
+    "Chromium, or Chrome, and its driver; `None` if one is missing"
+    found = shutil.which('chromium') or shutil.which('google-chrome'), shutil.which('chromedriver')
+    return all(found) and found
+
 def chromium():
-    opts = ChromeOptions()
-    opts.binary_location = shutil.which('chromium')
+    opts, (browser, driver) = ChromeOptions(), find_browser()
+    opts.binary_location = browser
     for o in FLAGS: opts.add_argument(f'--{o}')
     opts.set_capability('goog:loggingPrefs', dict(browser='ALL', performance='ALL'))
-    return Chrome(options=opts, service=Service(shutil.which('chromedriver')))
+    return Chrome(options=opts, service=Service(driver))
 
 def complaints(b, base):
     "What the console says, and requests that went to another host, since this was asked last"

@@ -13,6 +13,7 @@ from functools import cached_property,partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler,ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote,urlsplit
 
 import yaml
@@ -24,6 +25,7 @@ from nbdev.quarto import refresh_quarto_yml
 from nbdev.serve import proc_nbs
 from smalldocs.site import build
 
+from browse import browse,find_browser
 from scifi_tags.docs import unlink_code
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,16 +48,27 @@ def process():
         if not (NBS/p.name).exists(): p.unlink()
     proc_nbs(n_workers=2)
 
+def localize(html):
+    "A page whose links to the published site stay on the local one"
+    cfg = get_config()
+    return re.sub(rf'\b(href|src)="{re.escape(cfg.doc_host+cfg.doc_baseurl)}/', r'\1="', html)
+
+def local_copy(folder):
+    "The site in _docs/, made local in `folder`"
+    shutil.copytree(DOCS, folder:=Path(folder)/'_docs')
+    for p in folder.glob('*.html'): p.write_text(localize(p.read_text(encoding='utf-8')), encoding='utf-8')
+    return folder
+
 def build_site():
     "Build _docs/ from _proc/, with the addresses that Quarto gives; what smalldocs complains of"
     shutil.rmtree(DOCS, ignore_errors=True)
     res = build(PROC, quiet=True)
     shutil.move(res.out, DOCS)
-    cfg, names = get_config(), {f'{p.stem}.html': page_name(p) for p in notebooks()}
-    stems, base = '|'.join(map(re.escape, names)), re.escape(cfg.doc_host+cfg.doc_baseurl+'/')
+    names = {f'{p.stem}.html': page_name(p) for p in notebooks()}
+    stems = '|'.join(map(re.escape, names))
     for p in [*DOCS.glob('*.html'), DOCS/'search.json', DOCS/'sitemap.xml']:
         text = re.sub(rf'(?<![\w.-])({stems})\b', lambda m: names[m[1]], p.read_text(encoding='utf-8'))
-        p.write_text(re.sub(rf'\b(href|src)="{base}', r'\1="', text), encoding='utf-8')   # so that a local site is one
+        p.write_text(localize(text), encoding='utf-8')
         p.rename(DOCS/names.get(p.name, p.name))
     return [f'_quarto.yml: {o}' for o in res.warnings if not re.search('broken link|output-file|open-graph.image|respect-user-color-scheme', o)]   # the last two are Quarto's alone
 
@@ -120,6 +133,14 @@ def check_config(cfg):
         if not any(o.endswith('.scss') and '$web-font-path: false' in (NBS/o).read_text(encoding='utf-8') for o in t): yield f'_quarto.yml: the theme {t} loads fonts from another host: a .scss must set $web-font-path: false'
     for k in 'open-graph','twitter-card':
         if not (isinstance(web.get(k), dict) and (NBS/web[k].get('image', '?')).is_file()): yield f'_quarto.yml: {k} must name an image: without one, Quarto takes the first on the page, the badge'
+
+RULES = '.cell-output-display img { max-width: 100%; height: auto; }', 'td code:not(.sourceCode) {', 'li code:not(.sourceCode), p code:not(.sourceCode) {', 'main .anchorjs-link {', 'a > code {'
+
+def check_styles():
+    "Quarto gives pictures the size that they have, and lets no code in lists break: without these rules, pages are wider than a phone"
+    text = (NBS/'styles.css').read_text(encoding='utf-8')
+    for o in RULES:
+        if o not in text: yield f'nbs/styles.css: lacks {o}'
 
 def check_page(p, cfg):
     "Words, badge, cell for Colab, outputs, pictures, imports and what is exported, of a notebook"
@@ -249,10 +270,14 @@ class Built:
         for p in DOCS.rglob('*'):
             if p.suffix in ('.png','.svg','.jpg','.gif') and p.stat().st_size>MOST: yield f'_docs/{p.relative_to(DOCS)}: has {p.stat().st_size:,} bytes, and may have {MOST:,}'
 
-def check_all(cfg):
+def check_all(cfg, built):
     yield from check_config(cfg)
+    yield from check_styles()
     for p in notebooks(): yield from (f'{rel(p)}: {o}' for o in check_page(p, cfg))
-    for o in check_processed, partial(check_names, cfg), Built(cfg).check, partial(check_files, cfg): yield from o()
+    yield from check_processed()
+    yield from check_names(cfg)
+    yield from Built(cfg).check()
+    if not built: yield from check_files(cfg)   # Quarto has just written them
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -266,11 +291,10 @@ def main():
     if not args.built:
         process()
         problems += build_site()
-    problems += check_all(cfg)
-    if shutil.which('chromium'):
-        from browse import browse
-        problems += browse(DOCS, args.look)
-    else: print('Chromium is not installed: the site is not looked at')
+    problems += check_all(cfg, args.built)
+    if find_browser():
+        with TemporaryDirectory() as d: problems += browse(local_copy(d) if args.built else DOCS, args.look)
+    else: print('Chromium or its driver is not installed: nobody has looked at the site')
     print(*problems, f'{len(notebooks())} pages, {len(problems)} problems', sep='\n')
     if args.serve:
         print('http://127.0.0.1:3000')
