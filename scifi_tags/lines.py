@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['InputError', 'Problem', 'TextFile']
 
-# %% ../nbs/00f_lines.ipynb #efa9a8cc
-import codecs,gzip,io,os,re,sys,zlib
+# %% ../nbs/00f_lines.ipynb #702c6f8f
+import codecs,gzip,io,os,re,zlib
 
 from fastcore.basics import patch
 
@@ -43,7 +43,7 @@ def _decoder(encoding):
     except (LookupError,ValueError): pass
     raise Problem(f'cannot be read as {encoding!r}: there is no such encoding')
 
-# %% ../nbs/00f_lines.ipynb #9a2fa1af
+# %% ../nbs/00f_lines.ipynb #57fd320e
 class TextFile:
     "The text of a file, from front to back; `dirty` means that `check` must look at it"
     def __init__(self,

@@ -6,7 +6,7 @@
 __all__ = ['parse_tags', 'Report', 'Question', 'read_questions', 'read_ids', 'command', 'optional_path', 'InputError', 'Row',
            'Rows', 'SUFFIXES', 'open_rows']
 
-# %% ../nbs/00c_readers.ipynb #785803f9
+# %% ../nbs/00c_readers.ipynb #6b141f84
 import ast,json,os,re,sys
 from functools import lru_cache,wraps
 from html import unescape
@@ -16,9 +16,6 @@ from fastcore.basics import patch
 from .lines import InputError
 from .rows import COLUMNS,Row,Rows,SUFFIXES,known_columns,open_rows,reads_suffix
 from .text import clean_html,missing,question_text
-
-try: from fastcore.script import Param
-except ImportError: Param = None # fastcore 2 has `Annotated` instead
 
 # %% ../nbs/00c_readers.ipynb #1b4dfcea
 _all_ = ['InputError','Row','Rows','SUFFIXES','open_rows']   # of the pages before, under the name that everything else imports
@@ -202,7 +199,7 @@ def _places_in(rows, need):
     if problem:=_lacking(tuple(rows.columns), need): raise InputError(f'{rows.name}:1: {problem}')
     if rows.kind=='csv': return _places(tuple(rows.columns), False)
 
-# %% ../nbs/00c_readers.ipynb #e0467e17
+# %% ../nbs/00c_readers.ipynb #2cf1b7eb
 def read_questions(
     path:str,           # File to read, or its `Rows`; '-' for standard input, a question per line
     name:str=None,      # What its owner calls the file; default: `path`
@@ -244,7 +241,7 @@ def _listed_urls(rows):
         some = [values] if isinstance(values, str) else [values[at] for _,at in urls+ids]
         yield line,next((_whole(v) or str(v).strip() for v in some if not missing(v)), '')
 
-# %% ../nbs/00c_readers.ipynb #4038f2d3
+# %% ../nbs/00c_readers.ipynb #669796a8
 def read_ids(
     path:str,         # File with a number or an address per line, or one with a column url, Post Link or Id
     site:str,         # Domain that they must be on, or a `Site`
@@ -291,4 +288,6 @@ def optional_path(
     help:str # What `--help` says of the path
 ): # Annotation of an argument of a `call_parse` function
     "A path that is given without dashes, and that can be left out"
-    return Param(help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=help, opt=False, nargs='?')]
+    try: from fastcore.script import Param   # not at the top: a command that doesn't need it starts in a fraction of a second
+    except ImportError: return Annotated[str, dict(help=help, opt=False, nargs='?')]   # fastcore 2
+    return Param(help, str, opt=False, nargs='?')

@@ -344,7 +344,7 @@ def _parquet(path, name):
         finally: f.close()
     return f.schema_arrow.names,rows()
 
-# %% ../nbs/00g_rows.ipynb #7af4ce31
+# %% ../nbs/00g_rows.ipynb #dd5518bd
 class Rows:
     "The rows of a file, to be read once: iterating gives a `Row` at a time, without the blank ones"
     def __init__(self, name, kind, rows, columns=None, delimiter=None, src=None):
@@ -356,17 +356,17 @@ class Rows:
     def __exit__(self, *args): self.close()
 
     @property
-    def ended(self): return self._src is None or self._src.ended   # after the last row: did its line have an end?
+    def share(self): return self._src and self._src.share   # how much of the file has been read, from 0 to 1; `None` if unknown
 
     @property
-    def share(self): return self._src and self._src.share   # how much of the file has been read, from 0 to 1; `None` if unknown
+    def ended(self): return self._src is None or self._src.ended   # after the last row: did its line have an end?
 
     def close(self):
         "Close the file"
         self._rows.close()
         if self._src: self._src.close()
 
-# %% ../nbs/00g_rows.ipynb #2fdecf40
+# %% ../nbs/00g_rows.ipynb #e8dd798a
 def _rows_of(src, kind, path, name):
     if not src.block and path!='-': raise InputError(f'{name}: is empty')
     table = path!='-' and len(known_columns(tuple(_head(src).split('\n')[0].split('\t'))))>1   # as spreadsheets save "Unicode text"
