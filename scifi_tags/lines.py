@@ -62,7 +62,8 @@ class TextFile:
         if self.path!='-': self.raw.close()
 
     @property
-    def share(self): return 1. if self.raw.closed else self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size) # of the file that has been read
+    def share(self): # of the file that has been read
+        return 1. if self.raw.closed else self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size)
 
 # %% ../nbs/00f_lines.ipynb #1e410339
 @patch

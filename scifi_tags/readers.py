@@ -253,7 +253,8 @@ def read_ids(
         rows.name = path
         for line,url in _listed_urls(rows):
             try:
-                if url: res.setdefault(_number(url, site), '' if _whole(url) else url if '://' in url else 'https://'+url.removeprefix('//'))
+                full = '' if _whole(url) else url if '://' in url else 'https://'+url.removeprefix('//')
+                if url: res.setdefault(_number(url, site), full)
             except InputError as e: raise InputError(f'{path}:{line}: {e}') from None
         if rows.kind=='csv' and not rows.ended:
             raise InputError(f'{path}: the last line has no end, so it may be cut off: complete it, or delete it')

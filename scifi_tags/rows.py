@@ -335,7 +335,8 @@ def _parquet(path, name):
     except ImportError: raise InputError(f'{name}: reading Parquet needs pyarrow: pip install pyarrow') from None
     try: f = pq.ParquetFile(path, buffer_size=1<<20)
     except Exception as e: raise InputError(f'{name}: is not Parquet, or damaged: {str(e).split(". ")[0]}') from None
-    if doubled:=[k for k,n in Counter(f.schema_arrow.names).items() if n>1]: raise InputError(f'{name}: several columns are called {doubled[0]}')
+    for column,n in Counter(f.schema_arrow.names).items():
+        if n>1: raise InputError(f'{name}: {n} columns are called {column}')
     def rows(line=0):
         try:
             for batch in f.iter_batches(1000):
@@ -371,7 +372,8 @@ def _rows_of(src, kind, path, name):
     if not src.block and path!='-': raise InputError(f'{name}: is empty')
     table = path!='-' and len(known_columns(tuple(_head(src).split('\n')[0].split('\t'))))>1   # as spreadsheets save "Unicode text"
     if kind=='txt' and not table: return Rows(name, kind, _text_rows(src), src=src)
-    if kind in ('json','jsonl'): return Rows(name, 'jsonl', _json_rows(src), src=src) if _by_line(src, kind) else Rows(name, 'json', _document(src), src=src)
+    if kind in ('json','jsonl') and _by_line(src, kind): return Rows(name, 'jsonl', _json_rows(src), src=src)
+    if kind in ('json','jsonl'): return Rows(name, 'json', _document(src), src=src)
     columns,dialect,line,lines = _header(src, '\t,;' if _suffix(name) in ('.tsv','.txt') else ',;\t')
     return Rows(name, 'csv', _Csv(src, lines, dialect, line, len(columns)), columns, dialect[0], src)
 
