@@ -107,6 +107,7 @@ def append(self:Journal,
     except OSError: self.file.truncate(self.size); raise
     self.size += len(data)
 
+# %% ../nbs/00b_collect.ipynb #2c7c2dp1
 @patch
 def close(self:Journal, delete:bool=False):
     "Release the file, and `delete` it if its contents are safe elsewhere"
@@ -125,6 +126,7 @@ def csv_path(
     except OSError as e: raise InputError(f'{out.parent}: cannot write to this folder: {e.strerror}') from None
     return out
 
+# %% ../nbs/00b_collect.ipynb #edeb97p1
 def write_csv(
     path:str, # Replaced in one step if it exists
     columns,  # Names of the columns
@@ -174,6 +176,7 @@ def _take(self:Collection, record):
     elif 'failed' in record: self.failed[record['failed']] = record['reason']
     else: self.notes.append(record['note'])
 
+# %% ../nbs/00b_collect.ipynb #e93274p1
 @patch
 def put(self:Collection,
     *records:dict # `dict(row=...)`, `dict(failed=number, reason=...)`, or `dict(note=...)` with anything the next run needs to know
@@ -199,4 +202,5 @@ def finish(self:Collection,
 def summary(self:Collection)->str:
     "How many questions there are, and why others could not be read"
     n, why = len(self.rows), '; '.join(f'{reason} ({k:,})' for reason,k in Counter(self.failed.values()).most_common(3))
-    return f'{n:,} question{"s"*(n!=1)} in {self.out}'+(f', {len(self.failed):,} could not be read: {why}; see {self.failures}' if why else '')
+    failed = f', {len(self.failed):,} could not be read: {why}; see {self.failures}' if why else ''
+    return f'{n:,} question{"s"*(n!=1)} in {self.out}{failed}'

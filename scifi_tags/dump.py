@@ -30,6 +30,7 @@ def _encoding(head):
     m = re.match(rb'\s*<\?xml[^<>]*\sencoding=["\']([\w.-]+)', head)
     return m[1].decode() if m and not re.match(rb'(?i)utf-?(16|32)', m[1]) else 'utf-8'
 
+# %% ../nbs/01a_dump.ipynb #d0enc0p1
 def _decoder(head):
     "A function that decodes such a file piece by piece; bytes that aren't characters become lone surrogates"
     errors = 'surrogatepass' if re.match('utf-(16|32)', name:=_encoding(head)) else 'surrogateescape'
@@ -44,6 +45,7 @@ _open_re = re.compile('&[^;&<]{0,24}\\Z')
 
 def _is_valid(n): return n in (9,10,13) or 32<=n<0xd800 or 0xdfff<n<0xfffe or 0xffff<n<0x110000
 
+# %% ../nbs/01a_dump.ipynb #d0val0p1
 def _valid(text):
     "`text` as UTF-8, with a space for each character or reference that XML doesn't allow, and their number"
     bad = [m for m in _reference_re.finditer(text) if not _is_valid(int(m[1] or m[2], 16 if m[1] else 10))]
@@ -58,6 +60,7 @@ def _valid(text):
 # %% ../nbs/01a_dump.ipynb #c2075d05
 def _score(post): return int(post.get('Score') or 0)
 
+# %% ../nbs/01a_dump.ipynb #c2075dp1
 class _Posts:
     "A reader of `Posts.xml` that is fed with pieces of it, hands the questions with `min_score` or more to `take`, and keeps nothing"
     def __init__(self, take, min_score=None):
@@ -98,6 +101,7 @@ def _feed_xml(path, feed, bar):
     with open(path, 'rb') as f:
         while data:=f.read(1<<18): feed(data); bar.update(len(data))
 
+# %% ../nbs/01a_dump.ipynb #c93e5fp1
 def _feed_7z(path, feed, bar):
     try: import py7zr
     except ImportError: raise InputError('an archive needs py7zr: pip install py7zr, or unpack its Posts.xml') from None

@@ -97,6 +97,7 @@ def _session(site, key):
     s.headers['User-Agent'] = 'scifi_tags (https://github.com/scifi-tags/scifi_tags)'
     return s
 
+# %% ../nbs/01_fetch.ipynb #b34be4p1
 @patch
 def _masked(self:Client, text):
     "`text` without the key, however it's written, and without a password in the endpoint"
@@ -114,6 +115,7 @@ def _wait(self:Client, what, seconds):
     self.until[what] = time.time()+seconds
     self.c.put(_note('wait', [what, self.until[what]]))
 
+# %% ../nbs/01_fetch.ipynb #e595d4p1
 @patch
 def _hold(self:Client, method):
     "Sleep until `method` may be called"
@@ -137,6 +139,7 @@ def _retry_after(text):
     try: return _seconds(text) or _seconds((parsedate_to_datetime(text)-datetime.now(timezone.utc)).total_seconds())
     except (TypeError,ValueError): return 0
 
+# %% ../nbs/01_fetch.ipynb #f0num0p1
 def _count(v, default):
     "The whole number `v`, or `default` if it can't be read"
     try: return max(int(float(v)), 0)
@@ -170,9 +173,12 @@ def _is_answer(res):
     "Is `res` an answer of the API?"
     return isinstance(res.get('items'), list) and all(isinstance(q, dict) and _number(q.get('question_id')) for q in res['items'])
 
+# %% ../nbs/01_fetch.ipynb #bbe29dp1
 def _what(r, res, words):
     "What a response holds that isn't an answer of the API"
-    if r.is_redirect: return 'a redirect'+''.join(f' to {m}' for m in re.findall(r'^(?:https?:)?//(?:[^/@]*@)?([^/?#]+)', r.headers['Location']))
+    if r.is_redirect:
+        host = re.match(r'(?:https?:)?//(?:[^/@]*@)?([^/?#]+)', r.headers['Location'])
+        return f'a redirect to {host[1]}' if host else 'a redirect'
     if isinstance(res, dict): return 'a JSON object '+('whose items are not a list of questions' if 'items' in res else 'without items')
     if res is not _NO_JSON: return f'JSON that is {_type(res)}'
     return 'JSON that is cut off or damaged' if words[:1] in ('{','[') else repr(words[:60]) if words else 'nothing'
@@ -185,9 +191,10 @@ def _read(self:Client, r):
     if isinstance(res, dict):
         if id:=_count(res.get('error_id'), 0): return {**res, 'error_id': id}
         if _is_answer(res): return {**res, 'error_id': None}
-    what = _what(r, res, self._masked(_words(r.content)))
-    return _error(500 if r.status_code<300 else r.status_code, 'not an answer of the API', f'but HTTP {r.status_code}, {kind}, {what}')|dict(foreign=True)
+    came = f'but HTTP {r.status_code}, {kind}, {_what(r, res, self._masked(_words(r.content)))}'
+    return dict(_error(500 if r.status_code<300 else r.status_code, 'not an answer of the API', came), foreign=True)
 
+# %% ../nbs/01_fetch.ipynb #f91d95p1
 @patch
 def _get(self:Client, path, params):
     "The answer of the API, or an error; `backoff` is the longest of the pauses that it asks for"
@@ -222,6 +229,7 @@ def _counted(self:Client, res):
     self.bar.set_postfix_str('')
     return res
 
+# %% ../nbs/01_fetch.ipynb #59427dp1
 @patch
 def _foresee(self:Client, n):
     "Warn after the first call if the quota isn't enough for `n` more questions"
@@ -302,6 +310,7 @@ def _fill(client, ids, top):
     else: client.fetch_top(top)
     client.c.finish(ids or ())
 
+# %% ../nbs/01_fetch.ipynb #2a754fp1
 def _leave(c, begun):
     "Release the journal, and delete it if no later run needs it; return a sentence about what there is"
     if not c: return ''

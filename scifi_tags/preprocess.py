@@ -130,6 +130,7 @@ def save_vocab(
     "Write a vocabulary as `{tag: index}`"
     write_text(Path(folder)/TAGS, json.dumps({t:i for i,t in enumerate(vocab)}, indent=0)+'\n')
 
+# %% ../nbs/02_preprocess.ipynb #ba7034p1
 def load_vocab(
     folder:str # Folder with a `tag_types_encoded.json`
 )->list: # The tags in order
@@ -147,6 +148,7 @@ def save_prepared(
     write_text(out/'questions.csv', df.assign(tags=df.tags.map(json.dumps)).to_csv(index=False))
     save_vocab(vocab, out)
 
+# %% ../nbs/02_preprocess.ipynb #821f3ep1
 def load_prepared(
     path:str # Folder written by `save_prepared`
 )->tuple: # DataFrame (missing text is ''), vocabulary as a list
@@ -162,7 +164,8 @@ def _read_tags(path):
     if not isinstance(tags, (dict,list)) or not all(isinstance(t, str) for t in tags): raise InputError(f'{path}: the keys must be tags')
     return list(tags)
 
-def _counts(n): return '{read} questions read: {duplicates} duplicates, {empty} without text and {void} without a common tag dropped'.format(**n)
+def _counts(n):
+    return '{read} questions read: {duplicates} duplicates, {empty} without text and {void} without a common tag dropped'.format(**n)
 
 # %% ../nbs/02_preprocess.ipynb #ff325ada
 @command
@@ -174,7 +177,7 @@ def scifi_preprocess(
     split:str='hash',    # 'hash' (train, valid and test by a hash of the id) or 'random' (the original's train and valid)
     report:str=None,     # Set unreadable rows aside in this file (JSON lines) instead of stopping at the first one
     encoding:str=None,   # Encoding of the file, such as latin-1 (default: UTF-8, or UTF-16 if it begins with its mark)
-    site:str=None        # Domain or folder of the site, for questions that have only a number (default: the site that comes with the package)
+    site:str=None        # Domain or folder of the site, for questions that have only a number (default: the shipped site)
 ):
     "Prepare collected questions for training"
     if split not in ('hash', 'random'): raise InputError(f"--split must be 'hash' or 'random', not {split!r}")

@@ -41,7 +41,8 @@ def replica_questions(
     gen = Generator(site, seed)
     rows = gen.corpus(n)
     for row,id in zip(rows, _rng('ids', seed).sample(range(2, 10*n+2), n)):
-        row.update(url=gen.site.question_url(id, row['title']) or f'/questions/{id}', description=_description(gen, row), tags=row['tags'][:5])
+        url = gen.site.question_url(id, row['title']) or f'/questions/{id}'
+        row.update(url=url, description=_description(gen, row), tags=row['tags'][:5])
     return rows
 
 # %% ../nbs/11_replica.ipynb #83129065
@@ -53,6 +54,7 @@ _WORDS = ['<em>{}</em>', '<strong>{}</strong>', '<code>{}</code>',
 
 def _html(s): return escape(s, quote=False)
 
+# %% ../nbs/11_replica.ipynb #831290p1
 def _decorated(line, rng):
     block, words = rng.choice(list(_BLOCKS)), [_html(w) for w in line.split(' ')]
     i = rng.randrange(len(words))
@@ -82,6 +84,7 @@ def _draw(shares, rng):
     for k,share in shares.items():
         if (u:=u-share)<0: return k
 
+# %% ../nbs/11_replica.ipynb #95b905p1
 def _post(i, row, id, seed, domain):
     if isinstance(row['tags'], str): raise TypeError(f'tags of question {id} must be a list, got the string {row["tags"]!r}')
     rng, created = _rng(seed, id), 1_294_704_000+1400*id
@@ -128,6 +131,7 @@ def _owner(p):
     return dict(reputation=p['user']*7%40_000, user_id=p['user'], user_type='registered', display_name=_NAMES[p['user']%len(_NAMES)],
                 link=f'https://{urlsplit(p["url"]).hostname}/users/{p["user"]}')
 
+# %% ../nbs/11_replica.ipynb #20435bp1
 def _item(p, body=None):
     closed = dict(closed_date=p['active'], closed_reason=_REASONS[p['state']]) if p['state'] else {}
     accepted = dict(accepted_answer_id=p['id']+1) if p['answers']>1 else {}
@@ -145,6 +149,7 @@ def _number(params, name, default, most=10**9):
     if not re.fullmatch(r'[0-9]{1,9}', value) or not 1<=int(value)<=most: raise _ApiError(name)
     return int(value)
 
+# %% ../nbs/11_replica.ipynb #651053p1
 def _method(path):
     "The method of an API `path`, and the ids in it (`None`: it is the listing)"
     m = re.fullmatch(r'/2\.3/questions(?:/([\d;]+))?/?', unquote(path))
@@ -225,6 +230,7 @@ def _tag_links(p):
 
 def _date(seconds): return f'{datetime.fromtimestamp(seconds, timezone.utc):%b %d, %Y at %H:%M}'
 
+# %% ../nbs/11_replica.ipynb #0a4c6ep1
 def _author(p, did):
     o = _owner(p)
     return f'''<div class="user-info"><div class="user-action-time">{did} <span class="relativetime">{_date(p["created"])}</span></div>
@@ -243,6 +249,7 @@ def _hot_link(name, rng):
     url = f'https://{name}.stackexchange.com/questions/{rng.randrange(10**5)}/{_HOT[name].lower().strip("?").replace(" ", "-")}'
     return f'<li><a href="{url}" class="js-gps-track question-hyperlink">{_HOT[name]}</a></li>'
 
+# %% ../nbs/11_replica.ipynb #be0bc6p1
 def _sidebar(posts, id, **modules):
     "Modules of so many links each, and the hot questions"
     parts = [f'<div class="module sidebar-{m}"><h4>{m.title()}</h4><div class="{m}">{_links(posts.others(id, m, n))}</div></div>'
@@ -256,6 +263,7 @@ def _stat(number, unit):
     return (f'<div class="s-post-summary--stats-item"><span class="s-post-summary--stats-item-number">{number:,}</span> '
             f'<span class="s-post-summary--stats-item-unit">{unit}</span></div>')
 
+# %% ../nbs/11_replica.ipynb #1652afp1
 def _summary(p):
     text, id = ' '.join(p['row']['description'].split()), p['id']
     stats = ''.join(_stat(p[k], unit) for k,unit in dict(score='votes', answers='answers', views='views').items())
@@ -277,6 +285,7 @@ def _pager(url, page, last):
     if page<last: links.append(link(page+1, 'Next', ' rel="next"'))
     return f'<div class="s-pagination site1 themed pager float-left">{"".join(links)}</div>'
 
+# %% ../nbs/11_replica.ipynb #c27df4p1
 _TABS = dict(votes='score', newest='created', active='active')
 
 def _listing_params(params):
@@ -310,6 +319,7 @@ def _notice(posts, p, *states):
     return ('<aside class="s-notice s-notice__info post-notice js-post-notice mb16" role="status">'
             f'<div>{_NOTICES[p["state"]]} {of}</div></aside>')
 
+# %% ../nbs/11_replica.ipynb #40d402p1
 def _votes(score):
     return ('<div class="votecell post-layout--left">'
             f'<div class="js-vote-count" itemprop="upvoteCount" data-value="{score}">{score}</div></div>')
@@ -332,6 +342,7 @@ def _question(posts, p):
 <div class="d-flex ps-relative fw-wrap">{_tag_links(p)}</div></div></div>
 {_author(p, "asked")}{_notice(posts, p, "closed", "migrated")}</div></div>{_comments(posts, p)}</div>'''
 
+# %% ../nbs/11_replica.ipynb #1f24f2p1
 def _answer(posts, p, i, o):
     "HTML of answer number `i` to `p`, borrowed from the question `o`"
     id, accepted = p['id']+1+i, ' accepted-answer js-accepted-answer' if i==0 and p['answers']>1 else ''
@@ -424,6 +435,7 @@ def _must_wait(self:_RateAccounting, what, now):
     if bad:=since+0.1<now<until: self.n['violation_backoff'] += 1
     return bad
 
+# %% ../nbs/11_replica.ipynb #1982efp1
 @patch
 def _spend(self:_RateAccounting, has_key, now):
     if self.faults.quota_at and self.n['api']>=self.faults.quota_at: self.left = {True: 0, False: 0}
@@ -468,7 +480,7 @@ class _Answer:
 class Replica:
     "A Stack Exchange site and its API on 127.0.0.1, as a context manager"
     def __init__(self,
-        rows:list=None,       # Dicts with title, url, description (plain text) and tags (a list), most votes first; default: `replica_questions`
+        rows:list=None,       # Dicts with title, url, description (plain text), tags (list), most votes first; default: `replica_questions`
         seed:int=42,          # Of everything that is drawn: the same rows and seed give the same pages and faults
         faults:Faults=None,   # What goes wrong; default: nothing
         quota:int=10_000,     # API calls per day with a key; without one there are at most 300
@@ -508,6 +520,7 @@ def _message(self:Replica, status, title, text, headers=()):
 @patch
 def _not_found(self:Replica, text='We could not find that page.'): return self._message(404, 'Page not found', text)
 
+# %% ../nbs/11_replica.ipynb #fc52a7p1
 @patch
 def _site_question(self:Replica, id, path):
     self._accounting.count('site_question')
@@ -536,7 +549,7 @@ def _replacement(self:Replica, fault, variant, api):
     if fault=='throttle' and api:
         self._accounting.hold('all', s)
         return _Answer(502, _throttled(s).json)
-    if fault=='throttle': return self._message(429, 'Too many requests', 'This IP address has sent unusually many requests.', (('Retry-After', s),))
+    if fault=='throttle': return self._message(429, 'Too many requests', 'This IP address sent too many requests.', (('Retry-After', s),))
     if fault=='error' and api and not variant:
         return _Answer(500, dict(error_id=500, error_message='Unexpected error', error_name='internal_error'))
     if fault=='error': return self._message(500, 'Oops! Something Bad Happened!', 'We apologize for any inconvenience.')
@@ -619,6 +632,7 @@ def _send(self:_Handler, answer):
     self.wfile.write(head[:len(head)//2] if answer.fault=='dropped' and not answer.variant else head+half)
     if answer.fault=='dropped': self._reset()
 
+# %% ../nbs/11_replica.ipynb #cb080dp1
 @patch
 def _reset(self:_Handler):
     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
@@ -650,6 +664,7 @@ def __enter__(self:Replica):
     threading.Thread(target=self._server.serve_forever, kwargs=dict(poll_interval=0.05), daemon=True).start()
     return self
 
+# %% ../nbs/11_replica.ipynb #bb213bp1
 @patch
 def __exit__(self:Replica, *args):
     self._server.shutdown()
@@ -669,6 +684,7 @@ def stats(self:Replica)->dict: # Counts since the start or `reset`, and the API 
     for o in 'violation','fault': n[f'{o}s'] = sum(v for k,v in n.items() if k.startswith(f'{o}_'))
     return {**{k: n[k] for k in _COUNTED}, 'quota_remaining': left[True], 'quota_remaining_without_key': left[False]}
 
+# %% ../nbs/11_replica.ipynb #fb32edp1
 @patch
 def reset(self:Replica):
     "Set counters, quota, pauses and faults back to the start"
@@ -696,6 +712,7 @@ def _banner(r):
 
 Ctrl-C stops it.'''
 
+# %% ../nbs/11_replica.ipynb #cf3f0ap1
 def _serve(r):
     with r:
         print(_banner(r), flush=True)

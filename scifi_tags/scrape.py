@@ -93,8 +93,7 @@ def start(self:Browser):
 def close(self:Browser):
     "Have the watchdog end everything"
     if not self.watchdog: return
-    self.watchdog.stdin.close()
-    self.watchdog.wait()
+    self.watchdog.stdin.close(); self.watchdog.wait()
     self.watchdog.stdout.close()
     self.watchdog = None
 
@@ -136,8 +135,7 @@ if ([404, 410].includes(status)) return {state: 'gone'}
 if (status>=400) return {state: [403, 429, 503].includes(status) ? 'busy' : 'broken', why: `HTTP ${status}`}
 if (location.protocol=='chrome-error:') return new URL(nav.name).host!=host ? {state: 'elsewhere'} :
     {state: 'network', why: (document.body.innerText.match(/ERR_\\w+/) || ['no answer'])[0]}
-if (document.readyState=='loading') return {state: 'empty'}
-return null
+return document.readyState=='loading' ? {state: 'empty'} : null
 """
 
 # %% ../nbs/00_scrape.ipynb #bf581b82
@@ -168,6 +166,7 @@ LISTING = _PAGE % """
 class Blocked(ConnectionError):
     "The site refuses us, or something is wrong with all its pages; the message says what"
 
+# %% ../nbs/00_scrape.ipynb #3a3f77p1
 class RateLimiter:
     "Decides when the next page may be requested"
     def __init__(self,
@@ -240,8 +239,7 @@ def answer(self:_Worker):
 def stop(self:_Worker):
     self.conn.close()
     self.process.join(10)
-    self.process.kill()
-    self.process.join()
+    self.process.kill(); self.process.join()
 
 # %% ../nbs/00_scrape.ipynb #c6e46ba6
 _TRIES, _BROKEN = 5, ('empty','timeout','crash','died','broken')
@@ -272,6 +270,19 @@ def _is_final(self:BrowserPool, task, page, requested):
     self.tries[task[0]] += 1
     return self.tries[task[0]]==_TRIES
 
+# %% ../nbs/00_scrape.ipynb #s0answ01
+@patch
+def _answers(self:BrowserPool, busy, seconds):
+    "The results that arrive within `seconds`"
+    ready = wait([w.conn for w in busy], seconds or 1)
+    for w in busy:
+        if w.conn not in ready:
+            if time.monotonic()-w.asked>5*self.seconds+60: w.process.kill() # it hangs; the next `wait` finds that its pipe has ended
+            continue
+        task,page = w.answer()
+        if self._is_final(task, page, w.asked): yield *task, page
+        else: self.again.appendleft(task)
+
 # %% ../nbs/00_scrape.ipynb #d1a2255b
 @patch
 def pages(self:BrowserPool,
@@ -290,19 +301,6 @@ def pages(self:BrowserPool,
                 continue
             if not busy: return
         yield from self._answers(busy, self.limiter.seconds_left() if may_ask else 1)
-
-# %% ../nbs/00_scrape.ipynb #s0answ01
-@patch
-def _answers(self:BrowserPool, busy, seconds):
-    "The results that arrive within `seconds`"
-    ready = wait([w.conn for w in busy], seconds or 1)
-    for w in busy:
-        if w.conn not in ready:
-            if time.monotonic()-w.asked>5*self.seconds+60: w.process.kill() # it hangs; the next `wait` finds that its pipe has ended
-            continue
-        task,page = w.answer()
-        if self._is_final(task, page, w.asked): yield *task, page
-        else: self.again.appendleft(task)
 
 # %% ../nbs/00_scrape.ipynb #a8f7c9d7
 _REASONS = dict(gone='deleted, or never existed', elsewhere='moved to another site', empty='no complete question or listing on the page',
@@ -377,6 +375,7 @@ def _resumable(name):
     try: yield
     except KeyboardInterrupt: print(f'{name}: interrupted. {_SAFE}', file=sys.stderr); raise
 
+# %% ../nbs/00_scrape.ipynb #f0affcp1
 @command
 def scifi_scrape_urls(
     out:str='question_urls.csv', # File to write (title,url)
@@ -409,7 +408,8 @@ def _scrape(c, urls, pool, bar):
         bar.update()
         in_a_row = in_a_row+1 if page['state'] in _BROKEN and id not in failed else 0
         if in_a_row==_TRIES:
-            raise Blocked(f'{_TRIES} questions in a row failed, the last one ({url}) because: {_reason(page)}. Has the site changed? {_SAFE}')
+            raise Blocked(f'{_TRIES} questions in a row failed, the last one ({url}) because: {_reason(page)}. '
+                          f'Has the site changed? {_SAFE}')
 
 # %% ../nbs/00_scrape.ipynb #ee03e95a
 def scrape_details(
