@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse,JSONResponse,RedirectResponse
 from starlette.routing import Mount,Route
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .infer import load_model,usable_cores
 from .readers import InputError,command
@@ -363,9 +363,9 @@ def make_api(
     return Starlette(routes=routes+[Route(path, get) for path in fixed], exception_handlers=_handlers)
 
 # %% ../nbs/05c_serve.ipynb #c0000041
-class Protocol(AutoHTTPProtocol):
+class Protocol(H11Protocol):
     "HTTP as uvicorn speaks it, with limits for headers and connections"
-    limits,head,timer,refused,read = Limits(),1<<16,None,False,0
+    limits,head,timer,stalled,refused,read = Limits(),1<<16,None,None,False,0
 
     def connection_made(self, transport):
         super().connection_made(transport)
@@ -382,6 +382,7 @@ class Protocol(AutoHTTPProtocol):
 
     def connection_lost(self, exc):
         self._stop()
+        self.resume_writing()
         super().connection_lost(exc)
 
 # %% ../nbs/05c_serve.ipynb #c0000042
@@ -397,6 +398,19 @@ def _stop(self:Protocol):
     if self.timer: self.timer.cancel()
     self.timer,self.read = None,0
 
+@patch
+def pause_writing(self:Protocol):
+    "The client doesn't read; uvicorn would wait forever"
+    H11Protocol.pause_writing(self)
+    seconds = self.limits.seconds+self.transport.get_write_buffer_size()/10_000
+    self.stalled = self.loop.call_later(seconds, self.transport.abort)
+
+@patch
+def resume_writing(self:Protocol):
+    if self.stalled: self.stalled = self.stalled.cancel()
+    H11Protocol.resume_writing(self)
+
+# %% ../nbs/05c_serve.ipynb #c0000070
 @patch
 def send_400_response(self:Protocol, msg): self.refuse(*(431,'the headers are too large') if self.read>1<<14 else (400,'this is not HTTP'))
 
@@ -420,7 +434,7 @@ def limited_protocol(
 def _listen(host, port):
     "A socket that listens; `InputError` if it can't"
     try: return socket.create_server((host,port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=512)
-    except OSError as e: raise InputError(f'{host}, port {port}: {e.strerror or e}') from None
+    except OSError as e: raise InputError(f'{host}, port {port}: {str(e.strerror or e).split(" (")[0]}') from None
 
 def serve_api(
     model:str=None,      # Folder of the model; default: the one that comes with the package
@@ -447,8 +461,10 @@ def scifi_serve(
     max_batch:int=Limits.batch,       # Most questions in one call of predict_batch
     max_megabytes:int=Limits.request, # Largest request
     max_queue:int=Limits.queue,       # Most calls that may wait at a time
-    max_seconds:int=Limits.seconds    # Longest time that a request may take to arrive
+    max_seconds:int=Limits.seconds,   # Longest time that a request may take to arrive
+    max_connections:int=Limits.connections # Most connections at a time
 ):
     "Serve tags over plain HTTP, without a web page"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    serve_api(model, host, port, Limits(max_chars, max_batch, request=max_megabytes, queue=max_queue, seconds=max_seconds))
+    serve_api(model, host, port, Limits(max_chars, max_batch, request=max_megabytes, queue=max_queue,
+        seconds=max_seconds, connections=max_connections))
