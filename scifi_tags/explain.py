@@ -11,11 +11,14 @@ import re
 import numpy as np
 
 # %% ../nbs/05a_explain.ipynb #082a66f9
-_small = frozenset("""a about after all also am an and another any anyone are as at be because been before being but by can could did do does doing done
-for from get gets got had has have having he her here him his how i if in into is it its just like many may me might more most much my no not of off on
-once one only or other our out over own same she should so some such than that the their them then there these they this those through to too under until
-up us very was we were what when where which while who whom whose why will with would you your""".split())
+_small = frozenset("""a about after all also am an and another any anyone are as at be because been before being but by can could did do
+does doing done for from get gets got had has have having he her here him his how i if in into is it its just like many may me might more
+most much my no not of off on once one only or other our out over own same she should so some such than that the their them then there
+these they this those through to too under until up us very was we were what when where which while who whom whose why will with would you
+your""".split())
 
+
+# %% ../nbs/05a_explain.ipynb #e0000013
 def _words(text):
     "Where each word of `text` starts and ends; a name of several words is one"
     res = []

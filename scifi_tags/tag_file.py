@@ -40,8 +40,9 @@ def safe_cell(
 ADDED = 'predicted_tags','predicted_scores'
 
 def _added(tags): return [*tags],[round(s, 4) for s in tags.values()]
-def _dumps(rows): return partial(json.dumps, ensure_ascii=not rows.encoding.lower().startswith('utf')) # an old encoding lacks most characters
+def _dumps(rows): return partial(json.dumps, ensure_ascii=not rows.encoding.lower().startswith('utf')) # old ones lack most characters
 
+# %% ../nbs/05b_tag_file.ipynb #f0000041
 class _CSV:
     "Write rows with a delimiter to the text file `f`"
     def __init__(self, f, rows):
@@ -50,13 +51,19 @@ class _CSV:
         new = [c for c in ADDED if c not in columns]
         self.n,self.places = len(columns)+len(new),[[*columns,*new].index(c) for c in ADDED]
         self._row(columns, ADDED)
+
     def write(self, line): self.f.write(line[:-2]+'\n')
-    def _row(self, cells, added):
-        cells = [*cells, *['']*(self.n-len(cells))]
-        for i,v in zip(self.places, added): cells[i] = v
-        self.csv.writerow(map(safe_cell, cells))
-    def add(self, q, tags): self._row([q.values] if isinstance(q.values, str) else q.values, map(self.dumps, _added(tags)))
     def close(self): pass
+
+# %% ../nbs/05b_tag_file.ipynb #f0000042
+@patch
+def _row(self:_CSV, cells, added):
+    cells = [*cells, *['']*(self.n-len(cells))]
+    for i,v in zip(self.places, added): cells[i] = v
+    self.csv.writerow(map(safe_cell, cells))
+
+@patch
+def add(self:_CSV, q, tags): self._row([q.values] if isinstance(q.values, str) else q.values, map(self.dumps, _added(tags)))
 
 # %% ../nbs/05b_tag_file.ipynb #f0000013
 class _JSON:
@@ -91,6 +98,7 @@ def _flush(self:_Parquet):
         self.writer.write_batch(self.pa.record_batch(columns, schema=self.writer.schema))
     self.first,self.batch,self.held = self.first+len(self.batch),next(self.batches, []),{}
 
+# %% ../nbs/05b_tag_file.ipynb #f0000043
 @patch
 def add(self:_Parquet, q, tags):
     while q.line>=self.first+len(self.batch): self._flush()
