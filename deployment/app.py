@@ -1,6 +1,4 @@
-"""The app as a Space of Hugging Face: all that it needs is in this folder"""
-from pathlib import Path
-
+"""The app as a Space on Hugging Face; `scifi_space` puts the code and the model beside it"""
 from scifi_tags.app import launch
 
-if __name__ == '__main__': launch(model=Path(__file__).parent)
+if __name__ == '__main__': launch()

@@ -37,6 +37,7 @@ def _everyday(site):
     "The words of the site's templates, without their slots"
     return {w for part in site.templates().values() for ts in part.values() for t in ts for w in _words(re.sub(r'\{\w+\}', ' ', t))}
 
+# %% ../nbs/12b_baselines.ipynb #e0bf240e
 def term_table(
     tags:list,         # The tags to look for
     lexicon:dict=None, # From `read_lexicon`; default: that of `site`
@@ -109,9 +110,10 @@ def embed(
             return normalize((model(ids, mask).last_hidden_state*mask.unsqueeze(-1)).sum(1))
         return run_batches(mean, model, tokenizer, texts, max_length=128, bs=bs)
 
-# %% ../nbs/12b_baselines.ipynb #6c939daa
+# %% ../nbs/12b_baselines.ipynb #515a5189
 def _padded(y): return np.c_[y, 0*y[:,:1]]   # scikit-learn takes a single column for a choice between two classes
 
+# %% ../nbs/12b_baselines.ipynb #afe794e3
 def _proba(f, *args, **kw):
     "What `f` returns for padded tags; without the warning about tags that don't occur in a fold, which score 0 there"
     with warnings.catch_warnings():
@@ -146,6 +148,7 @@ def fold_thresholds(
 TRAINED = {'TF-IDF + logistic regression': (lambda texts: np.array(texts, object), tfidf_classifier),
            'MiniLM embeddings + logistic regression': (embed, linear_classifier)}
 
+# %% ../nbs/12b_baselines.ipynb #9e0b8042
 def trained_baseline(
     name:str,         # Key of `TRAINED`
     df:pd.DataFrame,  # Questions to score, with columns id, title and tags

@@ -20,9 +20,10 @@ def apply_thresholds(
     "The predicted tags: those that reach their thresholds; a tag with a score of 0 is never predicted"
     return (p>=np.asarray(thresholds))&(p>0)
 
-# %% ../nbs/12a_metrics.ipynb #dd97c944
+# %% ../nbs/12a_metrics.ipynb #59797851
 def _share(a, b): return a/np.where(b>0, b, 1)   # 0/0 is 0 here
 
+# %% ../nbs/12a_metrics.ipynb #bdf5dc9b
 def f1_from_counts(
     tp,     # True positives: a number or an array
     n_true, # How often the tags are right, of the same shape
@@ -31,10 +32,11 @@ def f1_from_counts(
     "F1 from counts"
     return _share(2*np.asarray(tp), np.asarray(n_true)+n_pred)
 
-# %% ../nbs/12a_metrics.ipynb #3224ce28
+# %% ../nbs/12a_metrics.ipynb #eb822e4f
 def _weighted(y, weights): return np.ones((1,len(y)), np.float32) if weights is None else weights
 def _result(res, weights): return {k: float(v[0]) for k,v in res.items()} if weights is None else res
 
+# %% ../nbs/12a_metrics.ipynb #3224ce28
 def set_scores(
     y:np.ndarray,    # The right tags: zeros and ones, shape (questions, tags)
     pred:np.ndarray, # From `apply_thresholds`, the same shape
@@ -49,7 +51,7 @@ def set_scores(
                precision_micro=_share(totals[0], totals[2]), recall_micro=_share(totals[0], totals[1]))
     return _result(dict(res, accuracy=w@(y==pred).mean(1)/w.sum(1)), weights)
 
-# %% ../nbs/12a_metrics.ipynb #7ab81b77
+# %% ../nbs/12a_metrics.ipynb #2e09d7b0
 def f1_scores(
     targ:np.ndarray, # Zeros and ones, shape (questions, tags)
     pred:np.ndarray  # Zeros and ones or booleans, the same shape
@@ -61,6 +63,7 @@ def f1_scores(
 # %% ../nbs/12a_metrics.ipynb #30a3b2f2
 KS = 1,3,5
 
+# %% ../nbs/12a_metrics.ipynb #30c14a70
 def rank_scores(
     y:np.ndarray, # The right tags: zeros and ones, shape (questions, tags)
     p:np.ndarray, # Scores, the same shape
@@ -73,7 +76,7 @@ def rank_scores(
     parts = dict(precision=found/KS, recall=_share(found, np.sum(y, 1)[:,None]))
     return _result({f'{name}_at_{k}': w@v[:,i]/w.sum(1) for name,v in parts.items() for i,k in enumerate(KS)}, weights)
 
-# %% ../nbs/12a_metrics.ipynb #148e67a6
+# %% ../nbs/12a_metrics.ipynb #96865c25
 def average_precision(
     y:np.ndarray, # The right tags: zeros and ones, shape (questions, tags)
     p:np.ndarray, # Scores, the same shape
@@ -117,13 +120,14 @@ def resamples(
     for start in range(0, times, size):
         yield np.stack([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(min(size, times-start))]).astype(np.float32)
 
-# %% ../nbs/12a_metrics.ipynb #9fe3c105
+# %% ../nbs/12a_metrics.ipynb #d0303b91
 def _one_thread():
     "Keeps numpy to one thread where it can: the products are small, and on a busy machine several threads wait for each other"
     try: from threadpoolctl import threadpool_limits   # comes with scikit-learn
     except ImportError: return nullcontext()
     return threadpool_limits(1)
 
+# %% ../nbs/12a_metrics.ipynb #84f37cd9
 def _samples(y, p, thresholds, times, seed, ap=False):
     "Each score on the questions as they are, followed by that on each resample"
     pred = apply_thresholds(p, thresholds)
@@ -167,7 +171,7 @@ def _checked(y, p, thresholds, tags):
     np.broadcast_to(thresholds, p.shape)
     return y, p
 
-# %% ../nbs/12a_metrics.ipynb #c17e7e01
+# %% ../nbs/12a_metrics.ipynb #8cd04cdc
 def _figures(y, p, thresholds, tags, samples):
     "What `evaluate` returns, from the scores on all resamples"
     best, per_tag = p.argmax(1)[:,None], tag_scores(y, p, thresholds, tags).astype(object)
@@ -195,6 +199,7 @@ def evaluate(
 # %% ../nbs/12a_metrics.ipynb #15654749
 def _diffs(a, b): return {k: [float(a[k][0]-b[k][0]), *interval(a[k]-b[k])] for k in a}
 
+# %% ../nbs/12a_metrics.ipynb #556f2a87
 def paired_diff(
     y:np.ndarray, # The right tags: zeros and ones, shape (questions, tags)
     ours:tuple,   # Scores and thresholds of one model
@@ -206,7 +211,7 @@ def paired_diff(
     "How far one model is ahead of another on the same questions, with 95 % intervals"
     return _diffs(*(_samples(y, *o, times, seed, ap) for o in (ours,theirs)))
 
-# %% ../nbs/12a_metrics.ipynb #94240b62
+# %% ../nbs/12a_metrics.ipynb #cdde4648
 def compare(
     y:np.ndarray, # The right tags: zeros and ones, shape (questions, tags)
     systems:dict, # `{name: (scores, thresholds)}`; the last one is compared with all others
@@ -221,12 +226,13 @@ def compare(
     *_,ours = samples.values()
     return {name: dict(_figures(*o, tags, samples[name]), lead=_diffs(ours, samples[name])) for name,o in checked.items()}
 
-# %% ../nbs/12a_metrics.ipynb #301bd35c
+# %% ../nbs/12a_metrics.ipynb #fa1dd4cf
 SCORES = dict(f1_micro='micro F1', f1_macro_present='macro F1, tags present', f1_macro_all='macro F1, all tags',
               precision_at_1='precision at 1', recall_at_5='recall at 5')
 TOTALS = dict(f1_micro='micro F1', f1_macro_present='macro F1, tags present', precision_at_1='precision at 1',
               average_precision='average precision')   # of a sealed test
 
+# %% ../nbs/12a_metrics.ipynb #ea9f4f63
 def with_interval(
     value:float, # A score, or a difference
     low:float,   # Lower end of its interval

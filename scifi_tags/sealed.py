@@ -6,7 +6,7 @@
 __all__ = ['discreet', 'read_record', 'start_record', 'model_hash', 'find_scoring', 'check_unseen', 'totals', 'score_sealed',
            'sealed_table', 'scifi_seal']
 
-# %% ../nbs/12c_sealed.ipynb #ea1d51c2
+# %% ../nbs/12c_sealed.ipynb #da86d271
 import json,warnings
 from contextlib import contextmanager
 from datetime import datetime,timezone
@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pandas as pd
 
+# %% ../nbs/12c_sealed.ipynb #acc782b0
 import scifi_tags
-from .artifact import file_sha256,model_file
+from .artifact import file_sha256
 from .baselines import TRAINED,constant_baselines,keyword_baseline,trained_baseline
-from .evaluate import RECORD,model_scores,model_site,model_texts,open_model,unscored
-from .infer import Classifier
+from .cards import config_site
+from .evaluate import RECORD,model_scores,model_texts,network_file,open_model,unscored
 from .metrics import TOTALS,compare,with_interval
 from .preprocess import multi_hot,prepare,read_questions
 from .readers import command
 from .text import write_text
 
-# %% ../nbs/12c_sealed.ipynb #9c8ef56e
+# %% ../nbs/12c_sealed.ipynb #3e02afa6
 @contextmanager
 def discreet(
     path:str # The sealed file
@@ -39,7 +40,7 @@ def discreet(
     except Exception as e:
         raise ValueError(f'{path}: {type(e).__name__} while its questions were read or scored; the details stay sealed') from None
 
-# %% ../nbs/12c_sealed.ipynb #6b706784
+# %% ../nbs/12c_sealed.ipynb #b3c6397a
 def read_record(
     record:str=RECORD # File of results
 )->dict: # 'test', 'limit' and 'scorings'; `ValueError` if it isn't a record
@@ -50,11 +51,12 @@ def read_record(
     if not isinstance(res, dict) or not {'test','limit','scorings'}<=set(res): raise ValueError(f'{record}: is not a record of scifi_seal')
     return res
 
+# %% ../nbs/12c_sealed.ipynb #7b7ed3f0
 def _write(record, res):
     Path(record).parent.mkdir(parents=True, exist_ok=True)
     write_text(record, json.dumps(res, indent=1)+'\n')
 
-# %% ../nbs/12c_sealed.ipynb #aeafbc1c
+# %% ../nbs/12c_sealed.ipynb #a4843047
 def start_record(
     test:str,          # File of questions that nobody has read (CSV, JSON lines and others)
     record:str=RECORD, # File of results to write
@@ -69,13 +71,14 @@ def start_record(
     _write(record, res)
     return res
 
-# %% ../nbs/12c_sealed.ipynb #1feb8a0a
+# %% ../nbs/12c_sealed.ipynb #bcd58542
 def model_hash(
     model # From `open_model`
 )->str: # SHA-256 of the artifact's configuration, which covers its other files; of a run, that of its weights
     "What a model is known by in the record"
-    return model.config.get('sha256') or file_sha256(model.path/(model_file if isinstance(model, Classifier) else 'model.safetensors'))
+    return model.config.get('sha256') or file_sha256(network_file(model))
 
+# %% ../nbs/12c_sealed.ipynb #739a523c
 def find_scoring(
     rec:dict,       # From `read_record`
     sha256:str,     # Of the file of questions
@@ -89,6 +92,7 @@ def find_scoring(
     if (n:=len(rec['scorings']))>=rec['limit'] and not reason:
         raise ValueError(f'{n} of {rec["limit"]} scorings are used; one more needs a --reason, which is recorded')
 
+# %% ../nbs/12c_sealed.ipynb #cda5c763
 def check_unseen(
     sealed:pd.DataFrame, # Questions with columns id and title
     train:pd.DataFrame,  # Training questions of the baselines, likewise
@@ -100,7 +104,7 @@ def check_unseen(
     if n:=int(sealed.id.isin(config.get('trained_on', {}).get('real', {}).get('ids', [])).sum()):
         raise ValueError(f'the model was trained on {n} of the sealed questions')
 
-# %% ../nbs/12c_sealed.ipynb #f72ee01b
+# %% ../nbs/12c_sealed.ipynb #69aa2353
 def totals(
     result:dict # From `compare`
 )->dict: # For JSON, rounded to four places
@@ -110,16 +114,17 @@ def totals(
                 model_ahead={k: brief(result['lead'][k]) for k in TOTALS}, predicted_per_question=round(result['said_per_question'], 3),
                 calibration_error={k: round(o['error'], 4) for k,o in result['calibration'].items()})
 
-# %% ../nbs/12c_sealed.ipynb #57552702
-def _systems(model, df, train, site):
-    "Scores and thresholds of the baselines and the model"
-    texts, known = model_texts(model, df), (train, model_texts(model, train))
+# %% ../nbs/12c_sealed.ipynb #ee5c2f33
+def _compare(model, df, train, site):
+    "Results of the model and its baselines, as from `compare`"
+    texts, y, known = model_texts(model, df), multi_hot(df.tags, model.tags), (train, model_texts(model, train))
     ours = model_scores(model, texts), model.thresholds
-    res = {'most frequent tag': constant_baselines(multi_hot(df.tags, model.tags))['most frequent tag'],
-           'keyword match': keyword_baseline(texts, model.tags, site=model_site(model, site))}
-    for name in TRAINED: res[name] = trained_baseline(name, df, texts, model.tags, known)
-    return {**res, 'model': ours}
+    systems = {'most frequent tag': constant_baselines(y)['most frequent tag'],
+               'keyword match': keyword_baseline(texts, model.tags, site=config_site(model.config, site))}
+    for name in TRAINED: systems[name] = trained_baseline(name, df, texts, model.tags, known)
+    return compare(y, {**systems, 'model': ours}, model.tags, ap=True)
 
+# %% ../nbs/12c_sealed.ipynb #85407f28
 def _entry(model, train, n_train, results, reason):
     "A scoring, for the record"
     ours, seen = results['model'], 0 if 'trained_on' in model.config else None
@@ -130,13 +135,13 @@ def _entry(model, train, n_train, results, reason):
                 systems={k: totals(o) for k,o in results.items()},
                 versions={'scifi_tags': scifi_tags.__version__, **{k: version(k) for k in ('numpy','onnxruntime','scikit-learn')}})
 
-# %% ../nbs/12c_sealed.ipynb #a1f6428c
+# %% ../nbs/12c_sealed.ipynb #49769655
 def score_sealed(
     model,             # From `open_model`
     test:str,          # File that was sealed
     train:str,         # Questions for the baselines to learn from
     record:str=RECORD, # File of results
-    site=None,         # As for `model_site`
+    site=None,         # As for `config_site`
     reason:str=None    # Why a scoring beyond the limit is justified; it's recorded
 )->dict: # The scoring, as it's recorded. `ValueError` if it's not allowed or goes wrong
     "Score a model and its baselines on a sealed test, and record the totals"
@@ -146,14 +151,12 @@ def score_sealed(
     with discreet(test): sealed = read_questions(test)
     check_unseen(sealed, learn, model.config)
     learn = prepare(learn, model.tags)[0]
-    with discreet(test):
-        df = prepare(sealed, model.tags)[0]
-        results = compare(multi_hot(df.tags, model.tags), _systems(model, df, learn, site), model.tags, ap=True)
-        entry = _entry(model, train, len(learn), results, reason)
+    with discreet(test): results = _compare(model, prepare(sealed, model.tags)[0], learn, site)
+    entry = _entry(model, train, len(learn), results, reason)
     _write(record, dict(rec, scorings=[*rec['scorings'], entry]))
     return entry
 
-# %% ../nbs/12c_sealed.ipynb #0a86a2d5
+# %% ../nbs/12c_sealed.ipynb #5fbc7ca5
 def _label(scoring): return f'{scoring["date"]} {scoring["model"]["sha256"][:8]}'
 
 def _row(o, n_true, name):
@@ -162,6 +165,7 @@ def _row(o, n_true, name):
             'calibration error': f'{o["calibration_error"]["all_tags"]:.3f}',
             'model ahead, micro F1': '' if name=='model' else with_interval(*o['model_ahead']['f1_micro'], '+')}
 
+# %% ../nbs/12c_sealed.ipynb #e3ec6bd3
 def sealed_table(
     record:str=RECORD # File of results
 )->pd.DataFrame: # A row for each model and baseline of each scoring; texts
@@ -170,7 +174,7 @@ def sealed_table(
     rows = {(_label(s), name): _row(o, s['true_per_question'], name) for s in scorings for name,o in s['systems'].items()}
     return pd.DataFrame(rows).T.rename_axis(['scoring','system']) if rows else pd.DataFrame()
 
-# %% ../nbs/12c_sealed.ipynb #fb3106f1
+# %% ../nbs/12c_sealed.ipynb #b274e99c
 @command
 def scifi_seal(
     test:str,           # File of questions that nobody reads (CSV, JSON lines and others)

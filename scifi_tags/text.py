@@ -9,19 +9,20 @@ __all__ = ['clean_text', 'STATES', 'clean_plain', 'strip_html', 'clean_html', 'c
 # %% ../nbs/00a_text.ipynb #05e2e9e8
 import os,re,shutil
 from contextlib import contextmanager
+from functools import lru_cache
 from html import unescape
 from itertools import count
 from pathlib import Path
 
 # %% ../nbs/00a_text.ipynb #c8e8ea73
-_control_re = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]')
+_control_re,_half_re = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]'),re.compile('[\ud800-\udfff]')
 
 def clean_plain(
     text:str # Plain text; `TypeError` for anything but a string
 )->str: # The same without control characters, with lone surrogates as U+FFFD, with single spaces and single line breaks
     "The printable text of `text`: only control characters, lone surrogates and white space change"
     if not isinstance(text, str): raise TypeError(f'text must be a string, got {type(text).__name__}')
-    if not text.isascii(): text = text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
+    if not text.isascii() and _half_re.search(text): text = text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
     text = _control_re.sub(' ', text.replace('\r', '\n'))
     return re.sub(r' ?\n\s*', '\n', re.sub(r'[^\S\n]+', ' ', text)).strip()
 
@@ -51,15 +52,19 @@ def clean_html(
 clean_text = clean_html   # the old name, until its last users have gone
 
 # %% ../nbs/00a_text.ipynb #8e592275
-STATES = ('closed','duplicate','on hold','migrated', 'закрыт','дубликат', 'fechada','duplicada','em espera', 'cerrada','duplicado','en espera', 'クローズ','重複')
-_state_re = re.compile(rf'(?:\s*\[(?:{"|".join(STATES)})\])+$')
+STATES = ('closed','duplicate','on hold','migrated', 'закрыт','дубликат','отложен','перенесён', 'fechada','duplicada','em espera','migrada',
+          'cerrada','cerrado','duplicado','en espera', 'クローズ','クローズ済み','重複','保留')
+
+@lru_cache
+def _state_re(states): return re.compile(rf'(?:\s*\[(?:{"|".join(map(re.escape, states))})\])+$')
 
 def clean_title(
-    title:str,     # A title as a page, the API or the dump gives it
-    html:bool=True # Is it HTML, as on pages and in the API? In the dump it's plain text
+    title:str,     # A title as a page, the API or the dump has it
+    html:bool=True,# Is it HTML, as on pages and in the API? In the dump it's plain text
+    states=STATES  # What the site shows in brackets; default: the words in the five languages of Stack Exchange
 )->str: # The title as its author wrote it, on one line
-    "Clean `title` and drop the state that the site shows at its end"
-    return _state_re.sub('', (clean_html if html else clean_plain)(title).replace('\n', ' '))
+    "Clean `title` and drop the states at its end"
+    return _state_re(tuple(states)).sub('', (clean_html if html else clean_plain)(title).replace('\n', ' '))
 
 # %% ../nbs/00a_text.ipynb #f65d69c0
 def missing(
@@ -85,21 +90,28 @@ def question_text(
 # %% ../nbs/00a_text.ipynb #e5e5714b
 _numbers = count()
 
+def _part(path):
+    "Where to write first: `path` itself if it's a device or a pipe"
+    special = path.exists() and not path.is_file()
+    return path if special else path.with_name(f'{path.name}.{os.getpid()}-{next(_numbers)}.part')
+
+# %% ../nbs/00a_text.ipynb #195adb18
 @contextmanager
 def replacing(
-    path:str,    # File to write; replaced in one step if it exists, with its permissions kept
+    path:str,    # File to write; if it exists, it's replaced in one step and its permissions are kept
     mode:str='w' # 'w' for text (UTF-8, line ends as written), 'wb' for bytes
 ): # Context manager that gives a file to write to
-    "Write to a file beside `path`, which takes its place when all went well, and goes when not"
-    path = Path(os.path.realpath(path))   # a link stays a link
-    part = path.with_name(f'{path.name}.{os.getpid()}-{next(_numbers)}.part') if path.is_file() or not path.exists() else path
+    "Write to a temporary file that replaces `path` if all goes well, and is removed if not"
+    path = Path(os.path.realpath(path))   # where a link leads
+    part = _part(path)
     try:
         with open(part, mode, **({} if 'b' in mode else dict(encoding='utf-8', newline=''))) as f:
             yield f
             f.flush()
             if part!=path: os.fsync(f.fileno())
-        if part!=path and path.exists(): shutil.copymode(path, part)
-        if part!=path: part.replace(path)
+        if part==path: return
+        if path.exists(): shutil.copymode(path, part)
+        part.replace(path)
     finally:
         if part!=path: part.unlink(missing_ok=True)
 
