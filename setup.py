@@ -24,7 +24,7 @@ setup(
                  'Natural Language :: English', 'Programming Language :: Python :: 3'],
     python_requires='>=' + cfg['min_python'],
     packages=find_packages(include=['scifi_tags', 'scifi_tags.*']),
-    package_data={'scifi_tags': ['model/*', 'sites/*/*.json', 'sites/*/*.toml', 'sites/*/lexicon/*.toml']},
+    package_data={'scifi_tags': ['model/*', 'templates/*.md', 'sites/*/*.json', 'sites/*/*.toml', 'sites/*/lexicon/*.toml']},
     install_requires=cfg['requirements'].split(),
     extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(),

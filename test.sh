@@ -13,7 +13,7 @@ and checks it, which counts as one test more. With names, it runs only these not
 The last line is `N passed, N failed`; the exit status is 0 only if all passed, and there was one at least.
 
 The first run installs the pinned packages (requirements.lock, and torch) into .venv, and by apt-get what the system lacks of
-Python 3.11+, its venv module, Chromium and chromedriver. Later runs install nothing while the lock stays as it is.
+Python 3.11+, its venv module, Chromium, chromedriver, node and npm. Later runs install nothing while the lock stays as it is.
 
   VENV=DIR      the environment to make and use, instead of .venv
   N_WORKERS=N   notebooks to run at a time, 2 unless told
@@ -72,6 +72,7 @@ python=$(find_python) || {
 if grep -qsE '"#\| *browser' "${files[@]}" /dev/null; then # notebooks with cells that drive a browser
     if ! has chromium || ! has chromedriver; then apt_install chromium chromium-driver; fi
 fi
+if [[ -z $only || $only == *08_web* ]] && ! { has node && has npm; }; then apt_install nodejs npm; fi # the tagger for the browser
 
 # --- the environment ---------------------------------------------------------------------------------------------------------
 # Two stamps in it tell what it was made from; each is written last, so that a half-finished installation is done anew

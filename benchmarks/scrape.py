@@ -1,10 +1,10 @@
-"""What scraping costs: our way and the original's, against the local double of the site without any delay (see nbs/00_scrape.ipynb).
+"""What scraping costs: our way and the original's, on the local replica of the site without any delay (see nbs/00_scrape.ipynb).
 
 It runs in a clone with the `collect` extra, Chromium and chromedriver, and takes about a minute:
 
     python benchmarks/scrape.py
 
-With --keep it writes benchmarks/results/scrape.json, too.
+With --keep it also writes benchmarks/results/scrape.json.
 """
 import csv,tempfile,time
 from urllib.parse import urlsplit
@@ -43,24 +43,24 @@ def naive(urls, out):
 
 
 def measure(name, r, read):
-    "A row of the table: questions a second of `read()`, which returns how many it read"
+    "A row of the table: questions per second of `read()`, which returns how many it read"
     r.reset()
     start = time.perf_counter()
     n = read()
     seconds, stats = time.perf_counter()-start, r.stats()
-    print(f'{name:<32}{n:>6} questions in {seconds:6.1f} s: {n/seconds:6.2f} a second, '
+    print(f'{name:<32}{n:>6} questions in {seconds:6.1f} s: {n/seconds:6.2f} per second, '
           f'{stats["requests"]} requests, {stats["violations"]} violations', flush=True)
     return {'': name, 'questions': n, 'seconds': round(seconds, 1), 'a second': round(n/seconds, 2), 'requests': stats['requests'], 'violations': stats['violations']}
 
 
 @call_parse
 def main(
-    n:int=500,     # Questions to read in our way, browser starts included
-    n_naive:int=20,# Questions to read in the naive way
-    workers:int=2, # Browsers that read at the same time in our way
+    n:int=500,      # Questions to read in our way, starting the browsers included
+    n_naive:int=20, # Questions to read in the naive way
+    workers:int=2,  # Browsers that read at the same time in our way
     keep:bool=False # Write benchmarks/results/scrape.json?
 ):
-    "Questions a second off the local double of the site, without any delay: the scraper beside a new browser for each page"
+    "Questions per second from the local replica of the site, without any delay: the scraper compared with a new browser for each page"
     rows = replica_questions(max(n, n_naive))
     with tempfile.TemporaryDirectory() as d, Replica(rows) as r:
         urls = [r.url+urlsplit(row['url']).path for row in rows]
@@ -70,4 +70,4 @@ def main(
         fast = measure(f'scifi_scrape_details, {workers} workers', r, ours)
         note = f'{fast["a second"]/slow["a second"]:.0f} times as fast'
         print(note)
-        if keep: save('scrape', [slow, fast], note+', off a site that answers at once.')
+        if keep: save('scrape', [slow, fast], note+', from a site that answers at once.')

@@ -1,11 +1,11 @@
-"""What each choice in the making of the shipped model brings, one change at a time: writes benchmarks/results/training.json.
+"""The effect of each choice behind the shipped model, one change at a time: writes benchmarks/results/training.json.
 
     python benchmarks/training.py questions.jsonl --work runs/build
 
 The folder is the work folder of a finished `scifi_build questions.jsonl`. Every score is cross-validated on the real questions, with
-thresholds from the other folds. Changes of the head are tried on the finished model; changes of the training on a third of the starter
-corpus, for one epoch, each from the same start. The latter take some minutes each; --only names some of them. A change that has been
-measured on the same data is not measured again.
+thresholds from the other folds. Changes of the head are measured on the finished model; changes of the training on a third of the
+starter corpus, for one epoch, each from the same start. The latter take some minutes each; --only selects some of them. A change that
+was measured on the same data is not measured again.
 """
 import json,random
 from pathlib import Path
@@ -17,22 +17,25 @@ from torch import nn
 from tqdm.auto import tqdm
 
 import saving
-from scifi_tags.build import PULL,REMINDER_WEIGHT,SEEDS,TUNE,cross_validate,head_data,starter_data
-from scifi_tags.evaluate import apply_thresholds,fold_thresholds,rank_scores,set_scores
+from scifi_tags.baselines import fold_thresholds
+from scifi_tags.build import L2_TO_INIT,REPLAY_WEIGHT,cross_validate,head_data,starter_data
+from scifi_tags.encoder import load_encoder,load_run,minilm_path
+from scifi_tags.head import SEEDS,TUNE
+from scifi_tags.metrics import apply_thresholds,rank_scores,set_scores
 from scifi_tags.preprocess import fold_ids,multi_hot,prepare,read_questions
 from scifi_tags.starter import tag_counts
-from scifi_tags.train import data_digest,fit_stages,load_encoder,load_run,make_dls,make_learner,minilm_path,predict_torch,question_texts
+from scifi_tags.train import data_digest,fit_stages,make_dls,make_learner,predict_torch,question_texts
 
 OUT = Path(__file__).parent/'results'/'training.json'
 VOCAB = list(tag_counts())
 
 def scores(y, p, fold, **kw):
-    "What is compared; `kw` for `choose_thresholds`"
+    "The scores that are compared; `kw` for `choose_thresholds`"
     res = {**set_scores(y, apply_thresholds(p, fold_thresholds(y, p, fold, **kw))), **rank_scores(y, p)}
     return {k: round(float(res[k]), 4) for k in ('f1_micro','f1_macro_present','precision_at_1')}
 
 def head_variants(work, real, starter, fold):
-    "`(group, change, scores)` for what can be tried without training"
+    "`(group, change, scores)` for changes that need no training"
     y = multi_hot(real.tags, VOCAB)
     for name in *(f'seed{s}' for s in SEEDS),'starter':
         model,tokenizer,info = load_run(work/name)
@@ -43,13 +46,14 @@ def head_variants(work, real, starter, fold):
     for n in 64,256: yield 'what is read', f'title and body, {n} tokens', scores(y, predict_torch(model, tokenizer, question_texts(real, 'both'), n), fold)
     data, head = head_data(work/'starter', real, starter, VOCAB), model.head
     best = cross_validate(head, data, fold)
-    changes = {'as shipped': {}, **{f'pull {p} instead of {PULL}': dict(l2_to_init=p) for p in (.003,.01,.03,.3)},
-               **{f'reminders weigh {w} instead of {REMINDER_WEIGHT}': dict(replay=w) for w in (.01,.3,1.)}, 'each real question once, with its body': dict(title=0.)}
+    changes = {'as shipped': {}, **{f'l2_to_init of {p} instead of {L2_TO_INIT}': dict(l2_to_init=p) for p in (.003,.01,.03,.3)},
+               **{f'replay weighs {w} instead of {REPLAY_WEIGHT}': dict(replay=w) for w in (.01,.3,1.)}, 'each real question once, with its body': dict(title=0.)}
     for name,kw in changes.items(): yield 'head on real questions', name, scores(y, cross_validate(head, data, fold, **kw) if kw else best, fold)
-    for shrink,name in ((0,'each tag its own'),(10,'shrunk less (10)'),(160,'shrunk more (160)'),(1e9,'one for all tags')): yield 'thresholds', name, scores(y, best, fold, shrink=shrink)
+    for shrink,name in ((0,'each tag its own'),(10,'shrunk less (10)'),(160,'shrunk more (160)'),(1e9,'one for all tags')):
+        yield 'thresholds', name, scores(y, best, fold, shrink=shrink)
 
 class Focal(nn.Module):
-    "Binary cross-entropy that counts what is right already less (Lin et al. 2017), `gamma` of absent tags by itself (asymmetric: Ridnik et al. 2021)"
+    "Binary cross-entropy with less weight on what is already right (Lin et al. 2017), separately for absent tags (Ridnik et al. 2021)"
     def __init__(self, present=1., absent=1.): super().__init__(); self.present, self.absent = present, absent
     def forward(self, logits, targ):
         p, bce = logits.sigmoid(), nn.functional.binary_cross_entropy_with_logits(logits, targ, reduction='none')
@@ -57,40 +61,41 @@ class Focal(nn.Module):
 
 def tune(df, start, work, loss=None, precision='bf16', **changes):
     "A model trained for one epoch"
-    s = {**TUNE, 'smooth':0., 'epochs':(0,1), **changes}
+    s = {**TUNE, 'label_smoothing':0., 'epochs':(0,1), **changes}
     *objects,_ = load_encoder(start, len(VOCAB), s['pooling'])
-    learn = make_learner(make_dls(df, VOCAB, objects, s['text'], s['max_length'], s['bs']), objects[3], precision, work, progress=False, smooth=s['smooth'])
+    dls = make_dls(df, VOCAB, objects, s['text'], s['max_length'], s['bs'])
+    learn = make_learner(dls, objects[3], precision, work, progress=False, label_smoothing=s['label_smoothing'])
     if loss: learn.loss_func = loss
-    fit_stages(learn, s['epochs'], [list(r) if isinstance(r, tuple) else r for r in s['rates']], dict(stage=0, epoch=0, history=[]))
+    fit_stages(learn, s['epochs'], s['lrs'], dict(stage=0, epoch=0, history=[]))
     (Path(work)/'checkpoint.pt').unlink(missing_ok=True)
     return objects
 
 def training_variants(work, starter):
-    "`{change: function that gives a trained model}`"
+    "`{change: function that returns a trained model}`"
     some, tmp, start = starter.sample(frac=1/3, random_state=0), work/'variant', work/'start'
     tmp.mkdir(exist_ok=True)
-    e,l,p,h = TUNE['rates'][1]
+    e,l,p,h = TUNE['lrs'][1]
     return {'as shipped, but with targets of 0 and 1, as all below': lambda: tune(some, start, tmp),
             'no cards of terms': lambda: tune(some[~some.id.str.startswith('card:')], start, tmp),
             'titles only, bodies cut': lambda: tune(some.assign(description=''), start, tmp),
-            'head starts as noise': lambda: tune(some, minilm_path(), tmp),
-            'embeddings and layers as they are': lambda: tune(some, start, tmp, epochs=(1,0), rates=(h,0.)),
+            'head starts from noise': lambda: tune(some, minilm_path(), tmp),
+            'embeddings and layers unchanged': lambda: tune(some, start, tmp, epochs=(1,0), lrs=(h,0.)),
             'focal loss': lambda: tune(some, start, tmp, loss=Focal()),
             'asymmetric loss': lambda: tune(some, start, tmp, loss=Focal(0., 2.)),
-            **{f'targets of {m} and {1-m}': lambda m=m: tune(some, start, tmp, smooth=m) for m in (.005,.01,.02)},
+            **{f'targets of {m} and {1-m}': lambda m=m: tune(some, start, tmp, label_smoothing=m) for m in (.005,.01,.02)},
             'batches of 32': lambda: tune(some, start, tmp, bs=32),
-            'half the rates': lambda: tune(some, start, tmp, rates=(0., (e/2,l/2,p/2,h/2))),
-            'twice the rates': lambda: tune(some, start, tmp, rates=(0., (2*e,2*l,2*p,2*h))),
+            'half the rates': lambda: tune(some, start, tmp, lrs=(0., (e/2,l/2,p/2,h/2))),
+            'twice the rates': lambda: tune(some, start, tmp, lrs=(0., (2*e,2*l,2*p,2*h))),
             'two epochs': lambda: tune(some, start, tmp, epochs=(0,2))}
 
 @call_parse
 def main(
-    questions:str,           # The real questions of the model (CSV or JSON lines)
+    questions:str,           # The real questions of the model
     work:str='runs/build',   # Work folder of `scifi_build`
     only:str='',             # Only changes of the training whose name contains this; 'none' for none of them
     threads:int=0            # Threads of torch (0: as it likes)
 ):
-    "Measure what each choice brings, and write benchmarks/results/training.json"
+    "Measure the effect of each choice, and write benchmarks/results/training.json"
     if threads: torch.set_num_threads(threads)
     work = Path(work)
     real, starter = prepare(read_questions(questions), VOCAB)[0], starter_data()

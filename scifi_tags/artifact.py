@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .text import write_text
+from .text import replacing, write_text
 
 # %% ../nbs/04b_artifact.ipynb #a27f0009
 model_file,tokenizer_file = 'question-classifier-quantized.onnx','tokenizer.json'
@@ -27,7 +27,7 @@ class ArtifactError(ValueError): "A folder doesn't hold a usable model; the mess
 def ensure(
     ok,          # The condition
     path,        # File that it is about
-    problem:str, # Says what is wrong with the file if not `ok`
+    problem:str, # What is wrong with the file if not `ok`
 ):
     "Raise `ArtifactError` unless `ok`"
     if not ok: raise ArtifactError(f'{path}: {problem}')
@@ -151,9 +151,11 @@ def threshold_array(
 # %% ../nbs/04b_artifact.ipynb #a27f0046
 def artifact_site(
     config:dict # From `read_config`
-): # `dict(domain, name, examples)`; `None` if the artifact doesn't say
+): # `Site`, with domain, name and examples only; `None` if the artifact has no site, `ArtifactError` if it is malformed
     "The site that a model was trained for"
-    return config.get('site') or None
+    from scifi_tags.site import Site
+    try: return Site.from_config(config.get('site') or None)
+    except ValueError as e: raise ArtifactError(f'{config_file}: site: {e}') from e
 
 # %% ../nbs/04b_artifact.ipynb #a27f0049
 def copy_artifact(
@@ -163,6 +165,4 @@ def copy_artifact(
     "Copy an artifact, `config.json` last, so that an interrupted copy is refused by its hashes"
     (out:=Path(out)).mkdir(parents=True, exist_ok=True)
     for f in FILES:
-        part = out/f'{f}.part'
-        shutil.copyfile(Path(folder)/f, part)
-        part.replace(out/f)
+        with open(Path(folder)/f, 'rb') as data, replacing(out/f, 'wb') as copy: shutil.copyfileobj(data, copy)

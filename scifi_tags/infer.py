@@ -216,10 +216,10 @@ def _check_choice(top, threshold):
 @patch
 def choose(self:Classifier,
     scores:np.ndarray,    # One row of `predict_proba`
-    top:int=None,         # Choose this many tags, whatever their score; `threshold` is then ignored
+    top:int=None,         # Choose this many tags, regardless of score; `threshold` is then ignored
     threshold:float=None, # One threshold for all tags; `None` for each tag's own
 )->dict: # Score by tag, best first; empty if all scores are zero, as for a question without content
-    "The tags that one row of `scores` stands for"
+    "The tags for one row of `scores`"
     _check_choice(top, threshold)
     if not scores.any(): return {}
     order = np.argsort(-scores, kind='stable')
@@ -245,7 +245,7 @@ def predict_stream(self:Classifier,
 @patch
 def predict(self:Classifier,
     text:str|list,        # A question, or any collection of them; `TypeError` for anything else
-    top:int=None,         # Give this many tags, whatever their score; `threshold` is then ignored
+    top:int=None,         # Give this many tags, regardless of score; `threshold` is then ignored
     threshold:float=None, # One threshold from 0 to 1 for all tags; `None` for each tag's own
     *,
     html:bool=False,      # Is the text HTML? Otherwise it is plain text, and '<b>' stays
@@ -284,7 +284,7 @@ def predict_proba(
 # %% ../nbs/04a_infer.ipynb #79765f55
 def predict(
     text:str|list,        # A question, or any collection of them (a list, a column of a table); `TypeError` for anything else
-    top:int=None,         # Give this many tags, whatever their score; `threshold` is then ignored. `ValueError` under 1
+    top:int=None,         # Give this many tags, regardless of score; `threshold` is then ignored. `ValueError` under 1
     threshold:float=None, # One threshold for all tags, `ValueError` outside 0 to 1; `None` for each tag's own, which suit rare tags better
     model:str|Path|Classifier=None, # Folder of a model, or a loaded one; `None` for the one that comes with the package
     *,

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['InputError', 'Problem', 'TextFile']
 
-# %% ../nbs/00f_lines.ipynb #efa9a8cc
-import codecs,gzip,io,os,re,sys,zlib
+# %% ../nbs/00f_lines.ipynb #702c6f8f
+import codecs,gzip,io,os,re,zlib
 
 from fastcore.basics import patch
 
@@ -43,7 +43,7 @@ def _decoder(encoding):
     except (LookupError,ValueError): pass
     raise Problem(f'cannot be read as {encoding!r}: there is no such encoding')
 
-# %% ../nbs/00f_lines.ipynb #9a2fa1af
+# %% ../nbs/00f_lines.ipynb #57fd320e
 class TextFile:
     "The text of a file, from front to back; `dirty` means that `check` must look at it"
     def __init__(self,
@@ -62,9 +62,10 @@ class TextFile:
         if self.path!='-': self.raw.close()
 
     @property
-    def share(self): return 1. if self.raw.closed else self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size) # of the file that has been read
+    def share(self): # of the file that has been read
+        return 1. if self.raw.closed else self.raw.tell()/max(1, os.fstat(self.raw.fileno()).st_size)
 
-# %% ../nbs/00f_lines.ipynb #1a5abec5
+# %% ../nbs/00f_lines.ipynb #1e410339
 @patch
 def _begin(self:TextFile, encoding):
     if zipped:=self.file.peek(2)[:2]==b'\x1f\x8b': self.file = gzip.GzipFile(fileobj=self.file)
@@ -74,12 +75,13 @@ def _begin(self:TextFile, encoding):
     self.encoding = encoding or _encoding(self.block[:4096])
     self.decoder = _decoder(self.encoding)
 
+# %% ../nbs/00f_lines.ipynb #db4b67aa
 @patch
 def _read(self:TextFile):
-    try: return self.file.read1(1<<17)
+    try: return self.file.read1(1<<16)
     except (OSError,EOFError,zlib.error) as e: raise Problem(f'is damaged: {e}') from None
 
-# %% ../nbs/00f_lines.ipynb #530d6359
+# %% ../nbs/00f_lines.ipynb #43131356
 @patch
 def texts(self:TextFile): # Yields strings
     "The text in pieces; bytes that can't be decoded are surrogates"
@@ -92,7 +94,7 @@ def texts(self:TextFile): # Yields strings
         self.dirty = self.dirty or '\0' in text
         yield text
         if not block: return
-        self.ends += text.count('\n')+text.count('\r')-text.count('\r\n')
+        self.ends += text.count('\n')
         self.at += len(block)
         try: block = self._read()
         except Problem as e: raise InputError(f'{self.name}: {e.text}') from None
@@ -113,19 +115,27 @@ def _escaped(self:TextFile, state, block):
     except UnicodeError as e: problem = f' is not {self.encoding} ({e})'
     raise InputError(f'{self.name}:{problem}: {_how}')
 
-# %% ../nbs/00f_lines.ipynb #3df8b6de
+# %% ../nbs/00f_lines.ipynb #acd747af
+_others = '\r\v\f\x1c\x1d\x1e\x85\u2028\u2029'
+
+def _split(text, ends):
+    "The lines of `text`"
+    if any(o in text for o in _others if o not in ends): return io.StringIO(text, newline='' if '\r' in ends else '\n')
+    return text.splitlines(True)
+
+# %% ../nbs/00f_lines.ipynb #f8910e73
 @patch
 def lines(self:TextFile,
     ends:str='\r\n' # What ends a line: with '\n' alone, a '\r' within a line is part of it
 ): # Yields strings
     "The lines of the text, each with its end; `ended` says afterwards if the last one has one"
-    parts,newline = [],'' if '\r' in ends else '\n'
+    parts = []
     for text in self.texts():
-        end = max(text.rfind('\n'), -1 if newline else text.rfind('\r', 0, -1))+1   # a last '\r' may be half of '\r\n'
+        end = max(text.rfind('\n'), text.rfind('\r', 0, -1) if '\r' in ends else -1)+1   # a last '\r' may be half of '\r\n'
         if not end: parts.append(text); continue
-        yield from io.StringIO(''.join(parts)+text[:end], newline=newline)
+        yield from _split(''.join(parts)+text[:end], ends)
         parts = [text[end:]]
-    last = list(io.StringIO(''.join(parts), newline=newline))
+    last = list(_split(''.join(parts), ends))
     self.ended = not last or last[-1].endswith(('\n','\r'))
     yield from last
 

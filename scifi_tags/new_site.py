@@ -28,8 +28,8 @@ def _terms(text, n=60):
     return {form.lower(): form for form in [*(m[0] for m in found), *pairs][::-1]}
 
 # %% ../nbs/10a_new_site.ipynb #10a1te56
-def _telling(inside, size, total, n, prior=10):
-    "The terms inside a tag that are telling: odds at least 4 times those outside, by at least 2.6 standard deviations (99 %)"
+def _distinctive(inside, size, total, n, prior=10):
+    "The distinctive terms of a tag: odds at least 4 times those outside, by at least 2.6 standard deviations (99 %)"
     z = {}
     for w,y in inside.items():
         a, other = prior*total[w]/(n+1), total[w]-y
@@ -44,7 +44,7 @@ def tag_terms(
     tags:list,      # Tags to describe
     n:int=12,       # Terms per tag, at most
     least:int=3     # Leave out terms that fewer questions contain
-)->dict: # `{tag: [term]}`, the most telling terms first
+)->dict: # `{tag: [term]}`, the most distinctive ones first
     "The terms that set each tag apart"
     docs = [(_terms(text), ts) for text,ts in questions]
     total = Counter(w for terms,_ in docs for w in terms)
@@ -53,7 +53,7 @@ def tag_terms(
         known = [w for w in terms if total[w]>=least]
         for w in known: forms.setdefault(w, Counter())[terms[w]] += 1
         for t in inside.keys() & {*ts}: inside[t].update(known)
-    return {t: [forms[w].most_common(1)[0][0] for w in _telling(found, size[t], total, len(docs))[:n]] for t,found in inside.items()}
+    return {t: [forms[w].most_common(1)[0][0] for w in _distinctive(found, size[t], total, len(docs))[:n]] for t,found in inside.items()}
 
 # %% ../nbs/10a_new_site.ipynb #10a1te59
 def tag_companions(

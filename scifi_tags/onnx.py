@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['calibration_ids', 'run_onnx', 'predict_onnx', 'parity', 'ParityError', 'check_parity', 'make_config',
-           'export_artifact', 'scifi_export']
+           'export_artifact', 'scifi_export', 'set_site']
 
 # %% ../nbs/04_onnx.ipynb #c7cfd9a0
 import tempfile
@@ -17,12 +17,14 @@ import pandas as pd
 import torch
 from tokenizers import Tokenizer
 
-from .artifact import FILES,copy_artifact,file_sha256,model_file,tokenizer_file,write_config
+from .artifact import FILES,copy_artifact,file_sha256,model_file,read_config,tokenizer_file,write_config
+from .encoder import load_run
+from .metrics import f1_scores
 from .preprocess import load_prepared,load_vocab,multi_hot,save_vocab
 from .quantize import export_fp32,quantize_int8
 from .readers import command
 from .site import load_site
-from .train import f1_scores,load_run,predict_torch,question_texts
+from .train import predict_torch,question_texts
 
 # %% ../nbs/04_onnx.ipynb #0beaf245
 def calibration_ids(
@@ -156,3 +158,11 @@ def scifi_export(
     config = export_artifact(run, df[~learned], out, samples=df[learned], site=site, int8_lost=int8_lost)
     for k,p in config['parity'].items(): print(k, p)
     print(f'{sum((Path(out)/f).stat().st_size for f in FILES)/1e6:.1f} MB -> {out}')
+
+# %% ../nbs/04_onnx.ipynb #04000011
+def set_site(
+    folder:str, # Artifact
+    site:str    # Domain or folder of a site
+)->dict: # Contents of `config.json`
+    "Enter the site that an artifact is for, and sign its configuration anew"
+    return write_config(folder, {**read_config(folder), 'site': load_site(site).config()})

@@ -6,7 +6,7 @@
 __all__ = ['parse_tags', 'Report', 'Question', 'read_questions', 'read_ids', 'command', 'optional_path', 'InputError', 'Row',
            'Rows', 'SUFFIXES', 'open_rows']
 
-# %% ../nbs/00c_readers.ipynb #785803f9
+# %% ../nbs/00c_readers.ipynb #6b141f84
 import ast,json,os,re,sys
 from functools import lru_cache,wraps
 from html import unescape
@@ -17,22 +17,20 @@ from .lines import InputError
 from .rows import COLUMNS,Row,Rows,SUFFIXES,known_columns,open_rows,reads_suffix
 from .text import clean_html,missing,question_text
 
-try: from fastcore.script import Param
-except ImportError: Param = None # fastcore 2 has `Annotated` instead
-
 # %% ../nbs/00c_readers.ipynb #1b4dfcea
 _all_ = ['InputError','Row','Rows','SUFFIXES','open_rows']   # of the pages before, under the name that everything else imports
 
-# %% ../nbs/00c_readers.ipynb #c6965a0e
+# %% ../nbs/00c_readers.ipynb #35dc8c34
 _quoted = r"""(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
 
 def _string(token):
-    "The string that a token of JSON or Python stands for; `None` if it stands for none"
+    "The value of a string literal of JSON or Python; `None` if it isn't valid"
     if '\\' not in token: return token[1:-1]
     for read in json.loads,ast.literal_eval:
         try: return read(token)
         except (ValueError,SyntaxError): pass
 
+# %% ../nbs/00c_readers.ipynb #864e9570
 def _listed(text):
     "The strings in a list as JSON, Python or numpy write it; `None` if it isn't one"
     if m:=re.fullmatch(r'(?:np\.|numpy\.)?array\((.*?)(?:,\s*dtype=[^()]*)?\)', text, re.S): text = m[1].strip()
@@ -42,12 +40,13 @@ def _listed(text):
     for sep in r'\s*,\s*',r'\s+':
         if re.fullmatch(rf'{_quoted}(?:{sep}{_quoted})*(?:\s*,)?', body, re.S): return [_string(t) for t in re.findall(_quoted, body, re.S)]
 
-# %% ../nbs/00c_readers.ipynb #63ca19e6
+# %% ../nbs/00c_readers.ipynb #729bc4af
 def _names(tags):
     "`tags` as a tuple, each once; `None` if they aren't a list of names"
     if not isinstance(tags, (list,tuple)) or not all(isinstance(t, str) and t.strip() for t in tags): return
     return tuple(dict.fromkeys(t.strip() for t in tags))
 
+# %% ../nbs/00c_readers.ipynb #313889c5
 @lru_cache(4096)
 def _tags(text):
     "The tags in a string; `None` if it isn't a list of names"
@@ -81,7 +80,7 @@ class Report:
 
     def __str__(self): return f'{self.n:,} row{"s were" if self.n!=1 else " was"} set aside: see {self.path}' if self.n else ''
 
-# %% ../nbs/00c_readers.ipynb #e8164f30
+# %% ../nbs/00c_readers.ipynb #dfef3cbd
 @patch
 def add(self:Report,
     name:str,   # Of the input
@@ -95,6 +94,7 @@ def add(self:Report,
     self._file.flush()
     self.n += 1
 
+# %% ../nbs/00c_readers.ipynb #19818277
 @patch
 def __enter__(self:Report): return self
 
@@ -129,7 +129,7 @@ def _first(values, where):
         elif not missing(v): raise InputError(f'{name} must be text, not {_types.get(type(v), type(v).__name__)}')
     return '',''
 
-# %% ../nbs/00c_readers.ipynb #d3fd0031
+# %% ../nbs/00c_readers.ipynb #89035d6b
 _id_re = re.compile(r'/(?:questions|q)/(\d+)')
 
 def _whole(v):
@@ -138,25 +138,26 @@ def _whole(v):
     v = str(v).strip() if isinstance(v, (int,str)) and not isinstance(v, bool) else ''
     return str(int(v)) if len(v)<20 and v.isdecimal() else ''
 
+# %% ../nbs/00c_readers.ipynb #e8ac6bed
 def _address(values, urls, ids, site=None):
     "`(url, number)` of a question, '' for what there isn't"
     for _,at in urls:
         if isinstance(v:=values[at], str) and (m:=_id_re.search(v)): return v.strip(),m[1]
-    url = next((v.strip() for _,at in urls if isinstance(v:=values[at], str) and '/' in v), '')
+    url = next((v.strip() for _,at in urls if isinstance(v:=values[at], str) and v.strip() and not _whole(v)), '')
     id = next(filter(None, (_whole(values[at]) for _,at in ids+urls)), '')
     if id and site and not url: url = site.question_url(id) if hasattr(site, 'question_url') else f'https://{site}/questions/{id}'
     return url,id
 
+# %% ../nbs/00c_readers.ipynb #bf1f6a68
 def _tag_list(values, where, need):
     "The tags of a row; if they aren't a list, `None`, or `InputError` if they are needed"
-    v = None
-    for _,at in where:
-        if not missing(v:=values[at]): break
+    v = next((v for _,at in where if not missing(v:=values[at])), None) if len(where)>1 else values[where[0][1]] if where else None
+    if isinstance(v, str) and (tags:=_tags(v)) is not None: return list(tags)
     try: return parse_tags(v) if where else None
     except InputError:
         if need: raise
 
-# %% ../nbs/00c_readers.ipynb #727a92d6
+# %% ../nbs/00c_readers.ipynb #5ecf3368
 _texts = COLUMNS['title']+COLUMNS['text']
 
 @lru_cache(256)
@@ -169,6 +170,7 @@ def _lacking(columns, need):
     problem = doubled or what and f'no column {"title, description, body or text" if what=="text" else what}'
     return f'{problem} among {", ".join(repr(str(c)) for c in columns)[:200]}' if problem else ''
 
+# %% ../nbs/00c_readers.ipynb #485baa06
 @lru_cache(256)
 def _places(columns, by_name):
     "Where title, text, tags, url and id are in a row: for each, a list of `(name, index or key)`"
@@ -189,7 +191,7 @@ def _question(row, places, need, site):
     (title,_),(body,name) = _first(values, titles),_first(values, texts)
     return Question(line, title, body, name=='body', _tag_list(values, tags, 'tags' in need), url, id, values)
 
-# %% ../nbs/00c_readers.ipynb #c3ab2b89
+# %% ../nbs/00c_readers.ipynb #f4ee92ea
 def _places_in(rows, need):
     "Where the columns of `rows` are, `None` if that's different for each row; `InputError` if they lack something"
     if rows.kind=='txt' and (more:=[o for o in need if o!='text']): raise InputError(f'{rows.name}: a text file has no {more[0]}')
@@ -197,13 +199,14 @@ def _places_in(rows, need):
     if problem:=_lacking(tuple(rows.columns), need): raise InputError(f'{rows.name}:1: {problem}')
     if rows.kind=='csv': return _places(tuple(rows.columns), False)
 
+# %% ../nbs/00c_readers.ipynb #2cf1b7eb
 def read_questions(
     path:str,           # File to read, or its `Rows`; '-' for standard input, a question per line
     name:str=None,      # What its owner calls the file; default: `path`
     encoding:str=None,  # Name of a Python codec; default: UTF-8, or UTF-16 if the file begins with its mark
     report:Report=None, # Where problems go; default: the first one is raised as `InputError`
     site=None,          # Domain, or a `Site`, for the addresses of questions that have only a number; default: they have no address
-    need=('text',)      # What there must be: a column of 'text', of 'tags' (then what isn't a list is a problem); in each row a 'url', an 'id'
+    need=('text',)      # What there must be: a column of 'text', of 'tags' (then other things than lists are problems); a 'url', an 'id'
 ): # Generator of `Question`; `InputError` if the file can't be read, or no question in it can
     "The questions in a file, one at a time"
     report,need,n,first = report or Report(),tuple(need),0,''
@@ -217,7 +220,7 @@ def read_questions(
             else: n += 1; yield question
     if not n: raise InputError(f'{rows.name}: there is no question in it{first}')
 
-# %% ../nbs/00c_readers.ipynb #a1241dc0
+# %% ../nbs/00c_readers.ipynb #dfa8e7c4
 def _number(url, site):
     "The number of a question from its address or number"
     if id:=_whole(url): return id
@@ -226,6 +229,7 @@ def _number(url, site):
     if not (m:=_id_re.match(path)): raise InputError(f'{url[:80]!r} is not the address of a question: there is no number in it')
     return m[1]
 
+# %% ../nbs/00c_readers.ipynb #c832da33
 def _listed_urls(rows):
     "`(line, address or number)` for each row"
     if rows.columns is not None and not any(_places(tuple(rows.columns), False)[3:]):
@@ -237,7 +241,7 @@ def _listed_urls(rows):
         some = [values] if isinstance(values, str) else [values[at] for _,at in urls+ids]
         yield line,next((_whole(v) or str(v).strip() for v in some if not missing(v)), '')
 
-# %% ../nbs/00c_readers.ipynb #4038f2d3
+# %% ../nbs/00c_readers.ipynb #669796a8
 def read_ids(
     path:str,         # File with a number or an address per line, or one with a column url, Post Link or Id
     site:str,         # Domain that they must be on, or a `Site`
@@ -249,14 +253,25 @@ def read_ids(
         rows.name = path
         for line,url in _listed_urls(rows):
             try:
-                if url: res.setdefault(_number(url, site), '' if _whole(url) else re.sub('^(?:https?:)?(?://)?', 'https://', url))
+                full = '' if _whole(url) else url if '://' in url else 'https://'+url.removeprefix('//')
+                if url: res.setdefault(_number(url, site), full)
             except InputError as e: raise InputError(f'{path}:{line}: {e}') from None
         if rows.kind=='csv' and not rows.ended:
             raise InputError(f'{path}: the last line has no end, so it may be cut off: complete it, or delete it')
     if not res: raise InputError(f'{path}: there is no question in it')
     return res
 
-# %% ../nbs/00c_readers.ipynb #03a164a6
+# %% ../nbs/00c_readers.ipynb #6e0096ca
+def _run(func, given):
+    try:
+        func(**given)
+        sys.stdout.flush()
+    except KeyboardInterrupt: sys.exit(130)   # as the shell reports what Ctrl-C ended
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # nothing reads our output any more
+    except (ValueError,OSError) as e:
+        sys.exit(f'{func.__name__}: {e.filename}: {e.strerror}' if getattr(e, 'filename', None) and e.strerror else f'{func.__name__}: {e}')
+
+# %% ../nbs/00c_readers.ipynb #c54d06bb
 def command(
     func # What the command does; its parameters are the options, as for fastcore's `call_parse`
 ): # The same function; called without arguments, it takes them from the command line
@@ -269,18 +284,11 @@ def command(
         return _run(func, {k:v for k,v in given.items() if k not in ('pdb','xtra')})
     return run
 
-def _run(func, given):
-    try:
-        func(**given)
-        sys.stdout.flush()
-    except KeyboardInterrupt: sys.exit(130)   # as the shell reports what Ctrl-C ended
-    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # nothing reads our output any more
-    except (ValueError,OSError) as e:
-        sys.exit(f'{func.__name__}: {e.filename}: {e.strerror}' if getattr(e, 'filename', None) and e.strerror else f'{func.__name__}: {e}')
-
 # %% ../nbs/00c_readers.ipynb #f979bde3
 def optional_path(
     help:str # What `--help` says of the path
 ): # Annotation of an argument of a `call_parse` function
     "A path that is given without dashes, and that can be left out"
-    return Param(help, str, opt=False, nargs='?') if Param else Annotated[str, dict(help=help, opt=False, nargs='?')]
+    try: from fastcore.script import Param   # not at the top: a command that doesn't need it starts in a fraction of a second
+    except ImportError: return Annotated[str, dict(help=help, opt=False, nargs='?')]   # fastcore 2
+    return Param(help, str, opt=False, nargs='?')

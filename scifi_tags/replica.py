@@ -17,11 +17,12 @@ from itertools import count,takewhile
 from urllib.parse import parse_qsl,quote,unquote,urlsplit
 
 from fastcore.basics import patch
-from fastcore.script import call_parse
 
-from .collect import SITE,InputError,csv_rows,optional_path,parse_tags,question_id,question_url
-from .site import SiteError
+from .collect import question_id
+from .readers import InputError,command,optional_path,read_questions
+from .site import load_site,question_url
 from .starter import Generator
+from .text import clean_html
 
 # %% ../nbs/11_replica.ipynb #10d48181
 def _rng(*key): return random.Random(':'.join(map(str, key)))
@@ -33,13 +34,15 @@ def _description(gen, row):
 # %% ../nbs/11_replica.ipynb #115a3089
 def replica_questions(
     n:int=30_000, # Questions; the data set of 2024 has as many
-    seed:int=42   # The same seed gives the same questions
+    seed:int=42,  # The same seed gives the same questions
+    site=None     # Folder of a site, or a `Site`; default: the site that comes with the package
 )->list: # `[{'title', 'url', 'description', 'tags'}]`, most votes first; `tags` is a list
-    "Questions of the starter corpus, with addresses like the site's"
-    gen = Generator(seed=seed)
+    "Questions of the starter corpus, with URLs like the site's"
+    gen = Generator(site, seed)
     rows = gen.corpus(n)
     for row,id in zip(rows, _rng('ids', seed).sample(range(2, 10*n+2), n)):
-        row.update(url=question_url(id, row['title']), description=_description(gen, row), tags=row['tags'][:5])
+        url = gen.site.question_url(id, row['title']) or f'/questions/{id}'
+        row.update(url=url, description=_description(gen, row), tags=row['tags'][:5])
     return rows
 
 # %% ../nbs/11_replica.ipynb #83129065
@@ -49,78 +52,86 @@ _BLOCKS = dict(plain='<p>{}</p>', quote='<blockquote>\n  <p>{}</p>\n</blockquote
 _WORDS = ['<em>{}</em>', '<strong>{}</strong>', '<code>{}</code>',
           '<a href="https://en.wikipedia.org/wiki/Science_fiction" rel="nofollow noreferrer">{}</a>']
 
-def _text(s): return escape(s, quote=False)
+def _html(s): return escape(s, quote=False)
 
-def _dressed(line, rng):
-    block, words = rng.choice(list(_BLOCKS)), [_text(w) for w in line.split(' ')]
+# %% ../nbs/11_replica.ipynb #831290p1
+def _decorated(line, rng):
+    block, words = rng.choice(list(_BLOCKS)), [_html(w) for w in line.split(' ')]
     i = rng.randrange(len(words))
     if block!='code' and words[i]: words[i] = rng.choice(_WORDS).format(words[i])
     return _BLOCKS[block].format(' '.join(words))
 
 def _body(description, rng):
     lines, plain = [l for l in re.split(r'[\r\n]+', description) if l.strip()], rng.random()<0.6
-    return '\n\n'.join(f'<p>{_text(l)}</p>' if plain else _dressed(l, rng) for l in lines)+'\n'
+    return '\n\n'.join(f'<p>{_html(l)}</p>' if plain else _decorated(l, rng) for l in lines)+'\n'
 
 # %% ../nbs/11_replica.ipynb #a391f9c2
-def _coloured(word): return word[0] if word[0][0]=='&' else f'<span class="hljs-{"number" if word[0].isdigit() else "keyword"}">{word[0]}</span>'
+def _colored(m): return m[0] if m[0][0]=='&' else f'<span class="hljs-{"number" if m[0].isdigit() else "keyword"}">{m[0]}</span>'
 
 def _on_page(body):
     "`body` as the page of a question shows it"
     def highlight(m): return ('<pre class="lang-basic s-code-block"><code class="hljs language-basic">'
-                              + re.sub(r'&#?\w+;|\w+', _coloured, m[1]) + '</code></pre>')
+                              + re.sub(r'&#?\w+;|\w+', _colored, m[1]) + '</code></pre>')
     body = re.sub(r'<pre><code>(.*?)</code></pre>', highlight, body, flags=re.S)
     return body.replace('<blockquote class="spoiler">', '<blockquote class="spoiler" data-spoiler="Reveal spoiler">')
 
 # %% ../nbs/11_replica.ipynb #95b9059e
 _STATES = dict(duplicate=0.05, closed=0.03, migrated=0.01)
 
-def _pick(shares, rng):
-    "One of the keys of `shares`, as often as their values say; `None` for what is left of 1"
+def _draw(shares, rng):
+    "One of the keys of `shares`, as often as their values say; `None` for what's left of 1"
     u = rng.random()
     for k,share in shares.items():
         if (u:=u-share)<0: return k
 
-def _post(i, row, id, seed):
+# %% ../nbs/11_replica.ipynb #95b905p1
+def _post(i, row, id, seed, domain):
     if isinstance(row['tags'], str): raise TypeError(f'tags of question {id} must be a list, got the string {row["tags"]!r}')
     rng, created = _rng(seed, id), 1_294_704_000+1400*id
-    url = row['url'] if re.search(r'/questions/\d+/[^/?#]+$', row['url']) else question_url(id, row['title'])
+    url = row['url'] if re.search(r'//.*/questions/\d+/[^/?#]+$', row['url']) else question_url(id, row['title'], domain)
     return dict(row=row, i=i, id=id, url=url, path=quote(urlsplit(url).path, safe='/%'), score=round(700/(i+1)**0.4),
         created=created, active=created+rng.randrange(100, 90_000_000), views=rng.randrange(200, 90_000),
-        answers=rng.choice([0,1,1,2,2,3,4]), user=rng.randrange(2, 60_000), state=_pick(_STATES, rng))
+        answers=rng.choice([0,1,1,2,2,3,4]), user=rng.randrange(2, 60_000), state=_draw(_STATES, rng))
 
 # %% ../nbs/11_replica.ipynb #61ac24a0
 class _Posts:
-    "All questions by id; of two rows with one id the first counts, and a row without an id in its URL gets one"
-    def __init__(self, rows, seed):
-        self.seed, self.by_id, self.sorted = seed, {}, {}
-        ids = [question_id(r['url']) for r in rows]
+    "All questions by id; of two rows with the same id the first counts, and a row without an id in its URL gets one"
+    def __init__(self, rows, seed, site=None):
+        self.seed, self.by_id, self.sorted, self.site = seed, {}, {}, load_site(site)
+        ids, domain = [question_id(r['url']) for r in rows], self.site.domain or 'site.example'
         free = count(1+max((int(i) for i in ids if i.isdecimal()), default=0))
         for i,(row,id) in enumerate(zip(rows, ids)):
             id = int(id) if id.isdecimal() else next(free)
-            if id not in self.by_id: self.by_id[id] = _post(i, row, id, seed)
-        self.ids, hosts = list(self.by_id), {urlsplit(p['url']).hostname for p in self.by_id.values()} or {SITE}
+            if id not in self.by_id: self.by_id[id] = _post(i, row, id, seed, domain)
+        self.ids, hosts = list(self.by_id), {urlsplit(p['url']).hostname for p in self.by_id.values()} or {domain}
         self.sites = hosts|{h.split('.')[0] for h in hosts}      # what may be given as `site`
 
-    def order(self, by):
-        "All questions, highest first by 'score', 'created' or 'active'"
-        if by not in self.sorted: self.sorted[by] = sorted(self.by_id.values(), key=lambda p: (-p[by], p['i']))
-        return self.sorted[by]
-
     def body(self, p): return _body(p['row']['description'], _rng(self.seed, 'body', p['id']))
-    def others(self, id, why, n):
-        "Up to `n` other questions, always the same ones for the same `id` and `why`"
-        return [self.by_id[i] for i in _rng(self.seed, why, id).sample(self.ids, min(n, len(self.ids))) if i!=id]
+
+# %% ../nbs/11_replica.ipynb #r0order1
+@patch
+def order(self:_Posts, by):
+    "All questions, highest first by 'score', 'created' or 'active'"
+    if by not in self.sorted: self.sorted[by] = sorted(self.by_id.values(), key=lambda p: (-p[by], p['i']))
+    return self.sorted[by]
+
+@patch
+def others(self:_Posts, id, why, n):
+    "Up to `n` other questions, always the same ones for the same `id` and `why`"
+    return [self.by_id[i] for i in _rng(self.seed, why, id).sample(self.ids, min(n, len(self.ids))) if i!=id]
 
 # %% ../nbs/11_replica.ipynb #20435b1c
-_NAMES = 'Ann Ravel|BookWyrm|Cass|DavW|Elanor G.|fjordling|Grimble|Hollis|Ilse van Dam|Jory|Kestrel 9|LampLighter|Mox|Nadia R|Orrery|Pell'.split('|')
+_NAMES = ['Ann Ravel','BookWyrm','Cass','DavW','Elanor G.','fjordling','Grimble','Hollis',
+          'Ilse van Dam','Jory','Kestrel 9','LampLighter','Mox','Nadia R','Orrery','Pell']
 _REASONS = dict(duplicate='Duplicate', closed='Opinion-based', migrated='Not suitable for this site')
 
 def _entities(text): return escape(text).replace('&#x27;', '&#39;')
 
 def _owner(p):
     return dict(reputation=p['user']*7%40_000, user_id=p['user'], user_type='registered', display_name=_NAMES[p['user']%len(_NAMES)],
-                link=f'https://{SITE}/users/{p["user"]}')
+                link=f'https://{urlsplit(p["url"]).hostname}/users/{p["user"]}')
 
+# %% ../nbs/11_replica.ipynb #20435bp1
 def _item(p, body=None):
     closed = dict(closed_date=p['active'], closed_reason=_REASONS[p['state']]) if p['state'] else {}
     accepted = dict(accepted_answer_id=p['id']+1) if p['answers']>1 else {}
@@ -138,6 +149,7 @@ def _number(params, name, default, most=10**9):
     if not re.fullmatch(r'[0-9]{1,9}', value) or not 1<=int(value)<=most: raise _ApiError(name)
     return int(value)
 
+# %% ../nbs/11_replica.ipynb #651053p1
 def _method(path):
     "The method of an API `path`, and the ids in it (`None`: it is the listing)"
     m = re.fullmatch(r'/2\.3/questions(?:/([\d;]+))?/?', unquote(path))
@@ -149,9 +161,10 @@ _SORTS = dict(activity='active', votes='score', creation='created')
 _CHOICES = dict(sort=_SORTS, order=('desc','asc'), filter=('default','withbody'))
 
 def _check(params, has_key, sites):
-    "Page and page size out of the `params` of a call, if it is in order"
+    "Page and page size from the `params` of a call; `_ApiError` if it isn't in order"
     if 'site' not in params: raise _ApiError('site is required')
-    if params['site'] not in sites and not re.fullmatch(r'127\.0\.0\.1:\d+', params['site']): raise _ApiError(f'No site found for name `{params["site"]}`')
+    known = params['site'] in sites or re.fullmatch(r'127\.0\.0\.1:\d+', params['site'])
+    if not known: raise _ApiError(f'No site found for name `{params["site"]}`')
     page, size = _number(params, 'page', 1), _number(params, 'pagesize', 30, 100)
     for name,known in _CHOICES.items():
         if name in params and params[name] not in known: raise _ApiError(name)
@@ -162,7 +175,7 @@ def _check(params, has_key, sites):
 
 # %% ../nbs/11_replica.ipynb #caa386da
 def _items(posts, ids, params, has_key=True):
-    "The page of items that a call asked for, and whether there are more; `ids` of `None` lists all questions"
+    "The page of items that a call asks for, and whether there are more; `ids` of `None` lists all questions"
     page,size = _check(params, has_key, posts.sites)
     if ids is not None and not 1<=len(ids)<=100: raise _ApiError('ids')
     found = [p for p in posts.order(_SORTS[params.get('sort', 'activity')]) if (ids is None or p['id'] in ids) and not p.get('deleted')]
@@ -171,128 +184,150 @@ def _items(posts, ids, params, has_key=True):
     return [_item(p, posts.body(p) if with_body else None) for p in found[size*(page-1):size*page]], len(found)>size*page
 
 # %% ../nbs/11_replica.ipynb #b33ce562
-_CSS = '''body{font:13px/1.4 Arial,sans-serif;color:#232629;margin:0} a{color:#0063bf;text-decoration:none} h1{font-size:22px;font-weight:400}
-.s-topbar{border-top:3px solid #f48024;background:#f8f9f9;padding:12px 24px;font-size:16px} #content{display:flex;max-width:1100px;margin:auto}
-#mainbar{flex:1;padding:0 24px;min-width:0} #sidebar{width:240px;background:#fdf7e3;padding:0 16px 16px;margin-top:16px} h3{font-size:16px;margin:0}
-.s-post-summary,.post-layout{display:flex;gap:16px;padding:12px 0;border-bottom:1px solid #e3e6e8} .s-post-summary--stats{width:90px;flex:none}
-.votecell{width:48px;text-align:center;font-size:20px;color:#6a737c;flex:none} .s-prose{font-size:15px} .postcell,.answercell{flex:1;min-width:0} .list-ls-none{list-style:none;padding:0}
-.s-tag{background:#e1ecf4;padding:3px 6px;border-radius:3px;font-size:12px} li.d-inline{display:inline;margin-right:4px} img{max-width:120px}
-.s-notice{background:#ebf4fb;border:1px solid #b3d3ea;padding:10px;margin:8px 0} blockquote{border-left:4px solid #c8ccd0;margin:8px 0;padding:1px 12px}
-pre{background:#f6f6f6;padding:12px;overflow:auto} .hljs-keyword{color:#015692} .hljs-number{color:#b75501} .spoiler{background:#eff0f1}
-.spoiler>*{visibility:hidden} .spoiler:hover>*{visibility:visible} .spoiler:not(:hover)::before{content:attr(data-spoiler)}
+_CSS = '''body{font:13px/1.4 Arial,sans-serif;color:#232629;margin:0}
+a{color:#0063bf;text-decoration:none} h1{font-size:22px;font-weight:400} h3{font-size:16px;margin:0}
+.s-topbar{border-top:3px solid #f48024;background:#f8f9f9;padding:12px 24px;font-size:16px}
+#content{display:flex;max-width:1100px;margin:auto} #mainbar{flex:1;padding:0 24px;min-width:0}
+#sidebar{width:240px;background:#fdf7e3;padding:0 16px 16px;margin-top:16px} .list-ls-none{list-style:none;padding:0}
+.s-post-summary,.post-layout{display:flex;gap:16px;padding:12px 0;border-bottom:1px solid #e3e6e8}
+.s-post-summary--stats{width:90px;flex:none} .votecell{width:48px;text-align:center;font-size:20px;color:#6a737c;flex:none}
+.s-prose{font-size:15px} .postcell,.answercell{flex:1;min-width:0}
+.s-tag{background:#e1ecf4;padding:3px 6px;border-radius:3px;font-size:12px} li.d-inline{display:inline;margin-right:4px}
+img{max-width:120px} .s-notice{background:#ebf4fb;border:1px solid #b3d3ea;padding:10px;margin:8px 0}
+blockquote{border-left:4px solid #c8ccd0;margin:8px 0;padding:1px 12px} pre{background:#f6f6f6;padding:12px;overflow:auto}
+.hljs-keyword{color:#015692} .hljs-number{color:#b75501} .spoiler{background:#eff0f1} .spoiler>*{visibility:hidden}
+.spoiler:hover>*{visibility:visible} .spoiler:not(:hover)::before{content:attr(data-spoiler)}
 .comments-list{font-size:12px;padding-left:64px} .spacer{margin:8px 0} .s-pagination>*{display:inline-block;margin-right:8px}
 .site-footer{background:#232629;color:#bbc0c4;padding:24px;margin-top:24px}'''
 
 # %% ../nbs/11_replica.ipynb #aaedc9d5
-def _page(title, main, kind, side='', url=''):
+def _page(site, title, main, kind, side='', url=''):
     "A whole page; `title`, `main` and `side` are HTML, `url` is its address on the real site"
+    name = _html(site.name)
     return f'''<!DOCTYPE html>
 <html class="html__responsive" lang="en">
-<head><meta charset="utf-8"><title>{title} - Science Fiction &amp; Fantasy Stack Exchange</title><link rel="icon" href="data:,">
+<head><meta charset="utf-8"><title>{title} - {name} Stack Exchange</title><link rel="icon" href="data:,">
 {url and f'<link rel="canonical" href="{escape(url)}">'}<style>{_CSS}</style></head>
 <body class="{kind} unified-theme">
-<header class="s-topbar js-top-bar"><a class="s-topbar--logo" href="/questions">Science Fiction &amp; Fantasy</a></header>
+<header class="s-topbar js-top-bar"><a class="s-topbar--logo" href="/questions">{name}</a></header>
 <div class="container"><div id="content" class="snippet-hidden">
 {main}
 <div id="sidebar" class="show-votes" role="complementary">{side}</div>
 </div></div>
-<footer id="footer" class="site-footer js-footer">A local double of the site: nothing here was asked on Stack Exchange.</footer>
+<footer id="footer" class="site-footer js-footer">A local replica of the site: nothing here was asked on Stack Exchange.</footer>
 </body></html>'''
 
 # %% ../nbs/11_replica.ipynb #0a4c6eb4
-def _title(p): return _text(p['row']['title'])+(f' [{p["state"]}]' if p['state'] else '')
+def _title(p): return _html(p['row']['title'])+(f' [{p["state"]}]' if p['state'] else '')
+
+def _tag_link(t):
+    return (f'<a href="/questions/tagged/{quote(t)}" class="s-tag post-tag" title="show questions tagged &#39;{escape(t)}&#39;" '
+            f'rel="tag">{_html(t)}</a>')
 
 def _tag_links(p):
-    links = [f'<a href="/questions/tagged/{quote(t)}" class="s-tag post-tag" title="show questions tagged &#39;{escape(t)}&#39;" rel="tag">{_text(t)}</a>'
-             for t in p['row']['tags']]
-    items = [f"<li class='d-inline mr4 js-post-tag-list-item'>{l}</li>" for l in links]
+    items = [f"<li class='d-inline mr4 js-post-tag-list-item'>{_tag_link(t)}</li>" for t in p['row']['tags']]
     return f"<ul class='ml0 list-ls-none js-post-tag-list-wrapper d-inline'>{''.join(items)}</ul>"
 
 def _date(seconds): return f'{datetime.fromtimestamp(seconds, timezone.utc):%b %d, %Y at %H:%M}'
 
+# %% ../nbs/11_replica.ipynb #0a4c6ep1
 def _author(p, did):
     o = _owner(p)
     return f'''<div class="user-info"><div class="user-action-time">{did} <span class="relativetime">{_date(p["created"])}</span></div>
-<div class="user-details"><a href="/users/{o["user_id"]}">{o["display_name"]}</a> <span class="reputation-score">{o["reputation"]:,}</span></div></div>'''
+<div class="user-details"><a href="/users/{o["user_id"]}">{o["display_name"]}</a>
+<span class="reputation-score">{o["reputation"]:,}</span></div></div>'''
 
 # %% ../nbs/11_replica.ipynb #be0bc6b8
 _HOT = dict(worldbuilding='How long would a ring-shaped moon last?', movies='Why does the villain explain the plan twice?',
-    puzzling='Seven dwarfs and two boats', rpg='Can a familiar carry a lantern?', physics='Why is it dark between the stars?', english='A word for someone who reads the last page first')
+    puzzling='Seven dwarfs and two boats', rpg='Can a familiar carry a lantern?', physics='Why is it dark between the stars?',
+    english='A word for someone who reads the last page first')
 
-def _links(posts): return ''.join(f'<div class="spacer"><a href="{p["path"]}" class="question-hyperlink">{_title(p)}</a></div>' for p in posts)
+def _links(posts):
+    return ''.join(f'<div class="spacer"><a href="{p["path"]}" class="question-hyperlink">{_title(p)}</a></div>' for p in posts)
 
-def _hot(rng):
-    urls = {o: f'https://{o}.stackexchange.com/questions/{rng.randrange(10**5)}/{_HOT[o].lower().strip("?").replace(" ", "-")}' for o in _HOT}
-    links = [f'<li><a href="{urls[o]}" class="js-gps-track question-hyperlink">{_HOT[o]}</a></li>' for o in rng.sample(list(_HOT), 4)]
-    return f'<div id="hot-network-questions" class="module"><h4>Hot Network Questions</h4><ul>{"".join(links)}</ul></div>'
+def _hot_link(name, rng):
+    url = f'https://{name}.stackexchange.com/questions/{rng.randrange(10**5)}/{_HOT[name].lower().strip("?").replace(" ", "-")}'
+    return f'<li><a href="{url}" class="js-gps-track question-hyperlink">{_HOT[name]}</a></li>'
 
+# %% ../nbs/11_replica.ipynb #be0bc6p1
 def _sidebar(posts, id, **modules):
     "Modules of so many links each, and the hot questions"
     parts = [f'<div class="module sidebar-{m}"><h4>{m.title()}</h4><div class="{m}">{_links(posts.others(id, m, n))}</div></div>'
              for m,n in modules.items()]
-    return ''.join(parts)+_hot(_rng(posts.seed, 'hot', id))
+    rng = _rng(posts.seed, 'hot', id)
+    hot = ''.join(_hot_link(name, rng) for name in rng.sample(list(_HOT), 4))
+    return ''.join(parts)+f'<div id="hot-network-questions" class="module"><h4>Hot Network Questions</h4><ul>{hot}</ul></div>'
 
 # %% ../nbs/11_replica.ipynb #1652affa
 def _stat(number, unit):
     return (f'<div class="s-post-summary--stats-item"><span class="s-post-summary--stats-item-number">{number:,}</span> '
             f'<span class="s-post-summary--stats-item-unit">{unit}</span></div>')
 
+# %% ../nbs/11_replica.ipynb #1652afp1
 def _summary(p):
-    text = ' '.join(p['row']['description'].split())
-    return f'''<div id="question-summary-{p["id"]}" class="s-post-summary    js-post-summary" data-post-id="{p["id"]}" data-post-type-id="1">
-<div class="s-post-summary--stats js-post-summary-stats">{_stat(p["score"], "votes")}{_stat(p["answers"], "answers")}{_stat(p["views"], "views")}</div>
+    text, id = ' '.join(p['row']['description'].split()), p['id']
+    stats = ''.join(_stat(p[k], unit) for k,unit in dict(score='votes', answers='answers', views='views').items())
+    return f'''<div id="question-summary-{id}" class="s-post-summary    js-post-summary" data-post-id="{id}" data-post-type-id="1">
+<div class="s-post-summary--stats js-post-summary-stats">{stats}</div>
 <div class="s-post-summary--content">
 <h3 class="s-post-summary--content-title"><a href="{p["path"]}" class="s-link">{_title(p)}</a></h3>
-<div class="s-post-summary--content-excerpt">{_text(text[:200])}{" ..." if len(text)>200 else ""}</div>
+<div class="s-post-summary--content-excerpt">{_html(text[:200])}{" ..." if len(text)>200 else ""}</div>
 <div class="s-post-summary--meta"><div class="s-post-summary--meta-tags tags js-tags">{_tag_links(p)}</div>{_author(p, "asked")}</div>
 </div></div>'''
 
 # %% ../nbs/11_replica.ipynb #c27df4f0
 def _pager(url, page, last):
     "Links to pages of a listing: the first, the last, and those around `page`"
-    def link(i, text, rel=''): return f'<a class="s-pagination--item js-pagination-item" href="{url}&amp;page={i}"{rel} title="Go to page {i}">{text}</a>'
+    def link(i, text, rel=''):
+        return f'<a class="s-pagination--item js-pagination-item" href="{url}&amp;page={i}"{rel} title="Go to page {i}">{text}</a>'
     near = sorted({1, last, *range(max(1, page-2), min(last, page+2)+1)})
     links = [link(i, i) if i!=page else f'<div class="s-pagination--item is-selected">{i}</div>' for i in near]
     if page<last: links.append(link(page+1, 'Next', ' rel="next"'))
     return f'<div class="s-pagination site1 themed pager float-left">{"".join(links)}</div>'
 
+# %% ../nbs/11_replica.ipynb #c27df4p1
 _TABS = dict(votes='score', newest='created', active='active')
 
-def _shown(params):
-    "Tab, size and number of the page of a listing; the site takes what makes no sense for its default"
+def _listing_params(params):
+    "Tab, size and number of the page of a listing; the site uses its default for what makes no sense"
     tab, size, page = params.get('tab', '').lower(), params.get('pagesize'), params.get('page', '')
-    return tab if tab in _TABS else 'newest', int(size) if size in ('15','30','50') else 50, max(1, int(page)) if re.fullmatch('[0-9]{1,6}', page) else 1
+    page = max(1, int(page)) if re.fullmatch('[0-9]{1,6}', page) else 1
+    return tab if tab in _TABS else 'newest', int(size) if size in ('15','30','50') else 50, page
 
 # %% ../nbs/11_replica.ipynb #9293b2a3
 def _listing(posts, params, tag=None):
     "HTML of a page of the questions that carry `tag`, or of all"
-    tab,size,page = _shown(params)
+    tab,size,page = _listing_params(params)
     found = [p for p in posts.order(_TABS[tab]) if tag is None or tag in p['row']['tags']]
     url = '/questions' if tag is None else f'/questions/tagged/{quote(tag)}'
-    heading = dict(votes='Highest scored', newest='Newest', active='Recently active')[tab]+' questions'+(f' tagged [{_text(tag)}]' if tag else '')
+    heading = dict(votes='Highest scored', newest='Newest', active='Recently active')[tab]+' questions'
+    if tag: heading += f' tagged [{_html(tag)}]'
     main = f'''<div id="mainbar" role="main" aria-label="questions"><h1 class="fs-headline1">{heading}</h1>
 <div class="fs-body3">{len(found):,} questions</div>
 <div id="questions" class=" flush-left">{"".join(map(_summary, found[size*(page-1):size*page]))}</div>
 {_pager(f"{url}?tab={tab}&amp;pagesize={size}", page, max(1, -(-len(found)//size)))}</div>'''
-    return _page(heading, main, 'questions-page', _sidebar(posts, 'listing', featured=3))
+    return _page(posts.site, heading, main, 'questions-page', _sidebar(posts, 'listing', featured=3))
 
 # %% ../nbs/11_replica.ipynb #40d4026e
 _NOTICES = dict(duplicate='<b>This question already has answers here</b>:',
     closed='<b>Closed.</b> This question is <a href="/help/closed-questions">opinion-based</a>. It is not currently accepting answers.',
-    migrated='<b>Migrated.</b> This question was migrated to <a href="https://movies.stackexchange.com/">Movies &amp; TV</a>, where it can be answered.')
+    migrated='<b>Migrated.</b> This question was migrated to <a href="https://movies.stackexchange.com/">Movies &amp; TV</a>.')
 
 def _notice(posts, p, *states):
     if p['state'] not in states: return ''
     of = _links(posts.others(p['id'], 'duplicate', 1)) if p['state']=='duplicate' else ''
-    return f'<aside class="s-notice s-notice__info post-notice js-post-notice mb16" role="status"><div>{_NOTICES[p["state"]]} {of}</div></aside>'
+    return ('<aside class="s-notice s-notice__info post-notice js-post-notice mb16" role="status">'
+            f'<div>{_NOTICES[p["state"]]} {of}</div></aside>')
 
+# %% ../nbs/11_replica.ipynb #40d402p1
 def _votes(score):
-    return f'<div class="votecell post-layout--left"><div class="js-vote-count" itemprop="upvoteCount" data-value="{score}">{score}</div></div>'
+    return ('<div class="votecell post-layout--left">'
+            f'<div class="js-vote-count" itemprop="upvoteCount" data-value="{score}">{score}</div></div>')
 
 def _comments(posts, p):
-    items = [f'<li id="comment-{o["id"]}" class="comment js-comment"><span class="comment-copy">Compare: {_text(o["row"]["title"])}</span></li>'
-             for o in posts.others(p['id'], 'comments', p['views']%4)]
-    return f'<ul class="comments-list js-comments-list">{"".join(items)}</ul>'
+    return '<ul class="comments-list js-comments-list">'+''.join(
+        f'<li id="comment-{o["id"]}" class="comment js-comment"><span class="comment-copy">Compare: {_html(o["row"]["title"])}</span></li>'
+        for o in posts.others(p['id'], 'comments', p['views']%4))+'</ul>'
 
 # %% ../nbs/11_replica.ipynb #1f24f295
 def _question(posts, p):
@@ -303,9 +338,11 @@ def _question(posts, p):
 <div class="s-prose js-post-body" itemprop="text">
 
 {_on_page(posts.body(p))}</div>
-<div class="mt24 mb12"><div class="post-taglist d-flex gs4 gsy fd-column"><div class="d-flex ps-relative fw-wrap">{_tag_links(p)}</div></div></div>
+<div class="mt24 mb12"><div class="post-taglist d-flex gs4 gsy fd-column">
+<div class="d-flex ps-relative fw-wrap">{_tag_links(p)}</div></div></div>
 {_author(p, "asked")}{_notice(posts, p, "closed", "migrated")}</div></div>{_comments(posts, p)}</div>'''
 
+# %% ../nbs/11_replica.ipynb #1f24f2p1
 def _answer(posts, p, i, o):
     "HTML of answer number `i` to `p`, borrowed from the question `o`"
     id, accepted = p['id']+1+i, ' accepted-answer js-accepted-answer' if i==0 and p['answers']>1 else ''
@@ -320,11 +357,13 @@ def _question_page(posts, p):
     "HTML of the page of the question `p`"
     answers = ''.join(_answer(posts, p, i, o) for i,o in enumerate(posts.others(p['id'], 'answers', p['answers'])))
     main = f'''<div id="mainbar" class="inner-content clearfix"><div id="question-header" class="d-flex sm:fd-column">
-<h1 itemprop="name" class="fs-headline1 ow-break-word mb8 flex--item fl1"><a href="{p["path"]}" class="question-hyperlink">{_title(p)}</a></h1></div>
+<h1 itemprop="name" class="fs-headline1 ow-break-word mb8 flex--item fl1">
+<a href="{p["path"]}" class="question-hyperlink">{_title(p)}</a></h1></div>
 <div class="d-flex fw-wrap pb8 mb16">Asked <time itemprop="dateCreated">{_date(p["created"])}</time>, viewed {p["views"]:,} times</div>
 <div role="main" aria-label="question and answers">{_question(posts, p)}
 <div id="answers"><div id="answers-header"><h2 class="mb0">{p["answers"]} Answers</h2></div>{answers}</div></div></div>'''
-    return _page(' - '.join([*map(_text, p['row']['tags'][:1]), _title(p)]), main, 'question-page', _sidebar(posts, p['id'], linked=2, related=8), p['url'])
+    title, side = ' - '.join([*map(_html, p['row']['tags'][:1]), _title(p)]), _sidebar(posts, p['id'], linked=2, related=8)
+    return _page(posts.site, title, main, 'question-page', side, p['url'])
 
 # %% ../nbs/11_replica.ipynb #9683f1ce
 @dataclass
@@ -333,10 +372,10 @@ class Faults:
     backoff:float=0    # A good API answer that asks for a pause before the same method is called again
     throttle:float=0   # API: `throttle_violation`, with the seconds to wait in its message; site: status 429 with `Retry-After`
     error:float=0      # Status 500: an error object or an HTML page from the API, a page from the site
-    dropped:float=0    # The connection is reset amid the headers or amid the body
+    dropped:float=0    # The connection is reset during the headers or during the body
     truncated:float=0  # Fewer bytes than `Content-Length` promises, or compressed data cut short
     slow:float=0       # A good answer, `slow_s` late
-    human:float=0      # Site: a page that asks whether you are human, with status 200 or 403
+    human:float=0      # Site: a page that asks whether you're human, with status 200 or 403
     deleted:float=0    # Questions that the site still lists, but that are gone
     untagged:float=0   # Questions without a tag
     quota_at:int=None  # Number of the API call that finds the whole quota used up by somebody else
@@ -357,13 +396,13 @@ _TRANSIENT = 'throttle','error','dropped','truncated','slow','human'
 
 @patch
 def plan(self:Faults,
-    resource:str,   # Address of what is asked for
-    api:bool=True,  # Whether it is the API's
+    resource:str,   # Path and query of what is asked for
+    api:bool=True,  # Is it the API's?
     seed:int=42     # Of the choices
-)->list: # Up to three kinds of fault, in the order in which they are met; then all is well
+)->list: # Up to three kinds of fault, in the order in which they are met; then there is a good answer
     "The bad answers that `resource` gives before its good one"
     rng, rates = _rng(seed, 'faults', resource), {k: getattr(self, k) for k in _TRANSIENT if not (api and k=='human')}
-    return list(takewhile(bool, (_pick(rates, rng) for _ in range(3))))
+    return list(takewhile(bool, (_draw(rates, rng) for _ in range(3))))
 
 # %% ../nbs/11_replica.ipynb #98a921ad
 class _RateAccounting:
@@ -375,7 +414,8 @@ class _RateAccounting:
         with self.lock:
             self.n, self.asks, self.start = Counter(), Counter(), time.monotonic()
             self.recent, self.wait = deque(), {}                     # times of calls; {what must wait: (since, until)}
-            self.left, self.told = dict(self.max), {True: False, False: False} # with a key and without: calls left; whether the client knows of none
+            self.left = dict(self.max)                               # calls left, with a key (True) and without
+            self.knows = {True: False, False: False}                 # does the client know that none are left?
 
     def count(self, *names):
         with self.lock: self.n.update(names)
@@ -395,19 +435,20 @@ def _must_wait(self:_RateAccounting, what, now):
     if bad:=since+0.1<now<until: self.n['violation_backoff'] += 1
     return bad
 
+# %% ../nbs/11_replica.ipynb #1982efp1
 @patch
 def _spend(self:_RateAccounting, has_key, now):
     if self.faults.quota_at and self.n['api']>=self.faults.quota_at: self.left = {True: 0, False: 0}
     if not self.left[has_key]:
-        if self.told[has_key]: self.n['violation_quota'] += 1
-        self.told[has_key] = True
+        if self.knows[has_key]: self.n['violation_quota'] += 1
+        self.knows[has_key] = True
         raise _throttled(86_400-int(now-self.start)%86_400)
     self.left[has_key] -= 1
 
 # %% ../nbs/11_replica.ipynb #1d10f6b5
 @patch
 def admit(self:_RateAccounting, method, has_key):
-    "Let a call in, at the cost of one of the quota, or raise the error that it gets"
+    "Accept a call, at the cost of one of the quota, or raise the error that it gets"
     with self.lock:
         self.recent.append(now:=time.monotonic())
         while self.recent[0]<=now-1: self.recent.popleft()
@@ -424,7 +465,7 @@ class _Answer:
     status:int
     body:object       # A string is HTML, a dict is JSON, bytes are an image
     headers:tuple=()  # Pairs
-    good:bool=False   # Whether it is the content that was asked for; only then it can go wrong
+    good:bool=False   # Is it the content that was asked for? Only then can it go wrong
     fault:str=None    # What goes wrong on its way
     variant:int=0     # 0 or 1: how
 
@@ -435,23 +476,22 @@ class _Answer:
         if isinstance(self.body, bytes): return self.body
         return (self.body if isinstance(self.body, str) else json.dumps(self.body, ensure_ascii=False)).encode('utf-8', 'replace')
 
-def _message(status, title, text, headers=()):
-    return _Answer(status, _page(title, f'<div id="mainbar"><h1>{title}</h1><p>{text}</p></div>', 'error-page'), headers)
-
 # %% ../nbs/11_replica.ipynb #2bb14463
 class Replica:
     "A Stack Exchange site and its API on 127.0.0.1, as a context manager"
     def __init__(self,
-        rows:list=None,         # Dicts with title, url, description (plain text) and tags (a list), most votes first; default: `replica_questions()`
-        seed:int=42,            # Of all that is drawn: the same rows and seed give the same pages and faults
-        faults:Faults=None,     # What goes wrong; default: nothing
-        quota:int=10_000,       # API calls a day with a key; without one there are at most 300
-        keys=('replica-key',),  # The API keys that are valid
-        delay:float=0,          # Seconds that every answer takes, as if from far away
-        port:int=0              # 0: any free one; `OSError` on entering if it is taken
+        rows:list=None,       # Dicts with title, url, description (plain text), tags (list), most votes first; default: `replica_questions`
+        seed:int=42,          # Of everything that is drawn: the same rows and seed give the same pages and faults
+        faults:Faults=None,   # What goes wrong; default: nothing
+        quota:int=10_000,     # API calls per day with a key; without one there are at most 300
+        keys=('replica-key',),# The API keys that are valid
+        delay:float=0,        # Seconds that every answer takes, as if from far away
+        port:int=0,           # 0: any free one; `OSError` on entering if it's in use
+        site=None             # Domain or folder of the site, or a `Site`; default: the site that comes with the package
     ):
         self.seed, self.faults, self.keys, self.delay, self.port = seed, faults or Faults(), set(keys), delay, port
-        self._posts, self._ledger = _Posts(replica_questions(seed=seed) if rows is None else rows, seed), _RateAccounting(quota, self.faults)
+        self._posts = _Posts(replica_questions(seed=seed, site=site) if rows is None else rows, seed, site)
+        self._accounting = _RateAccounting(quota, self.faults)
         for p in self._posts.by_id.values():
             rng = _rng(seed, 'content', p['id'])
             p['deleted'] = rng.random()<self.faults.deleted
@@ -460,58 +500,70 @@ class Replica:
 # %% ../nbs/11_replica.ipynb #95b28a4f
 @patch
 def _api(self:Replica, path, params, key):
-    "What the API says to a request"
+    "The API's answer to a request"
     try:
         if key is not None and key not in self.keys: raise _ApiError("`key` doesn't match a known application")
         method,ids = _method(path)
-        self._ledger.count('api_listing' if ids is None else 'api_ids')
-        self._ledger.admit(method, key is not None)
+        self._accounting.count('api_listing' if ids is None else 'api_ids')
+        self._accounting.admit(method, key is not None)
         items,more = _items(self._posts, ids, params, key is not None)
     except _ApiError as e: return _Answer(e.status, e.json)
-    left, most = self._ledger.left[key is not None], self._ledger.max[key is not None]
+    left, most = self._accounting.left[key is not None], self._accounting.max[key is not None]
     return _Answer(200, dict(items=items, has_more=more, quota_max=most, quota_remaining=left), good=True)
 
 # %% ../nbs/11_replica.ipynb #fc52a7ef
 @patch
-def _site(self:Replica, path, params):
-    "What the site says to a request"
-    if m:=re.fullmatch(r'/(?:questions|q)/(\d{1,12})(?:/.*)?', path): return self._site_question(int(m[1]), path)
-    if path=='/': return _Answer(302, '', (('Location', '/questions'),))
-    tagged = re.fullmatch(r'/questions/tagged/([^/]+)', path)
-    if not tagged and path!='/questions': return _message(404, 'Page not found', 'We could not find that page.')
-    self._ledger.count('site_listing')
-    return _Answer(200, _listing(self._posts, params, tagged and unquote(tagged[1])), good=True)
+def _message(self:Replica, status, title, text, headers=()):
+    main = f'<div id="mainbar"><h1>{title}</h1><p>{text}</p></div>'
+    return _Answer(status, _page(self._posts.site, title, main, 'error-page'), headers)
 
 @patch
+def _not_found(self:Replica, text='We could not find that page.'): return self._message(404, 'Page not found', text)
+
+# %% ../nbs/11_replica.ipynb #fc52a7p1
+@patch
 def _site_question(self:Replica, id, path):
-    self._ledger.count('site_question')
+    self._accounting.count('site_question')
     p = self._posts.by_id.get(id)
-    if p is None: return _message(404, 'Page not found', 'We could not find that page.')
-    if p['deleted']: return _message(404, 'Page not found', 'This question was removed by its author.')
+    if p is None: return self._not_found()
+    if p['deleted']: return self._not_found('This question was removed by its author.')
     if unquote(path)!=unquote(p['path']): return _Answer(302, '', (('Location', p['path']),))
     return _Answer(200, _question_page(self._posts, p), good=True)
 
+# %% ../nbs/11_replica.ipynb #r0site01
+@patch
+def _site(self:Replica, path, params):
+    "The site's answer to a request"
+    if m:=re.fullmatch(r'/(?:questions|q)/(\d{1,12})(?:/.*)?', path): return self._site_question(int(m[1]), path)
+    if path=='/': return _Answer(302, '', (('Location', '/questions'),))
+    tagged = re.fullmatch(r'/questions/tagged/([^/]+)', path)
+    if not tagged and path!='/questions': return self._not_found()
+    self._accounting.count('site_listing')
+    return _Answer(200, _listing(self._posts, params, tagged and unquote(tagged[1])), good=True)
+
 # %% ../nbs/11_replica.ipynb #b79baec4
 @patch
-def _instead(self:Replica, fault, variant, api):
+def _replacement(self:Replica, fault, variant, api):
     "The answer that comes instead of a good one, if the `fault` is of that sort"
     s = self.faults.throttle_s
     if fault=='throttle' and api:
-        self._ledger.hold('all', s)
+        self._accounting.hold('all', s)
         return _Answer(502, _throttled(s).json)
-    if fault=='throttle': return _message(429, 'Too many requests', 'This IP address has asked for unusually many pages.', (('Retry-After', s),))
-    if fault=='error' and api and not variant: return _Answer(500, dict(error_id=500, error_message='Unexpected error', error_name='internal_error'))
-    if fault=='error': return _message(500, 'Oops! Something Bad Happened!', 'We apologize for any inconvenience.')
-    if fault=='human': return _message((200, 403)[variant], 'Human verification', 'Your network sends unusual traffic. Please show that you are no robot.')
+    if fault=='throttle': return self._message(429, 'Too many requests', 'This IP address sent too many requests.', (('Retry-After', s),))
+    if fault=='error' and api and not variant:
+        return _Answer(500, dict(error_id=500, error_message='Unexpected error', error_name='internal_error'))
+    if fault=='error': return self._message(500, 'Oops! Something Bad Happened!', 'We apologize for any inconvenience.')
+    if fault=='human': return self._message((200, 403)[variant], 'Human verification', 'Please show that you are not a robot.')
 
+# %% ../nbs/11_replica.ipynb #r0paus01
 @patch
 def _pause(self:Replica, answer, path, key, rng):
     "Ask for a pause now and then, and note what a client that got this far knows"
     if rng.random()<self.faults.backoff:
-        self._ledger.count('fault_backoff')
-        self._ledger.hold(_method(path)[0], self.faults.backoff_s)
+        self._accounting.count('fault_backoff')
+        self._accounting.hold(_method(path)[0], self.faults.backoff_s)
         answer.body['backoff'] = self.faults.backoff_s
-    if not answer.body['quota_remaining']: self._ledger.told[key is not None] = True
+    if not answer.body['quota_remaining']: self._accounting.knows[key is not None] = True
 
 # %% ../nbs/11_replica.ipynb #01bf94bf
 @patch
@@ -520,16 +572,16 @@ def _respond(self:Replica, target):
     url = urlsplit(target)
     api, params = bool(re.match(r'/2\.\d/', url.path)), dict(parse_qsl(url.query, keep_blank_values=True))
     key = params.pop('key', None)
-    self._ledger.count('requests', 'api' if api else 'site')
+    self._accounting.count('requests', 'api' if api else 'site')
     res = self._api(url.path, params, key) if api else self._site(url.path, params)
     if not res.good: return res
     resource = f'{url.path}?{sorted(params.items())}'
-    ask, plan = self._ledger.ask(resource), self.faults.plan(resource, api, self.seed)
+    ask, plan = self._accounting.ask(resource), self.faults.plan(resource, api, self.seed)
     rng = _rng(self.seed, 'variants', resource)
     if ask<len(plan):
-        self._ledger.count(f'fault_{plan[ask]}')
+        self._accounting.count(f'fault_{plan[ask]}')
         res.fault, res.variant = plan[ask], (rng.randrange(2)+ask)%2
-        return self._instead(res.fault, res.variant, api) or res
+        return self._replacement(res.fault, res.variant, api) or res
     if api: self._pause(res, url.path, key, _rng(self.seed, 'backoff', resource, ask))
     return res
 
@@ -548,7 +600,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get('Content-Length') or 0))
-        if self.path!='/replica/reset': return self._send(_message(404, 'Page not found', 'We could not find that page.'))
+        if self.path!='/replica/reset': return self._send(self.server.replica._not_found())
         self.server.replica.reset()
         self._send(_Answer(200, self.server.replica.stats()))
 
@@ -571,7 +623,8 @@ def _send(self:_Handler, answer):
     body,coding = self._compressed(answer.data, self.path)
     half, damaged = body[:len(body)//2], answer.fault in ('dropped','truncated')
     if answer.fault=='truncated' and answer.variant and coding: body,damaged = half,False  # as long as promised, but half a stream
-    headers = {'Content-Type': answer.type, 'Content-Length': len(body), **({'Content-Encoding': coding} if coding else {}), **dict(answer.headers)}
+    headers = {'Content-Type': answer.type, 'Content-Length': len(body), **dict(answer.headers)}
+    if coding: headers['Content-Encoding'] = coding
     lines = [f'HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}', *(f'{k}: {v}' for k,v in headers.items())]
     head = ('\r\n'.join(lines)+'\r\n\r\n').encode('latin-1')
     if not damaged: return self.wfile.write(head+body)
@@ -579,6 +632,7 @@ def _send(self:_Handler, answer):
     self.wfile.write(head[:len(head)//2] if answer.fault=='dropped' and not answer.variant else head+half)
     if answer.fault=='dropped': self._reset()
 
+# %% ../nbs/11_replica.ipynb #cb080dp1
 @patch
 def _reset(self:_Handler):
     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
@@ -599,7 +653,7 @@ class _Server(ThreadingHTTPServer):
         self.connections.discard(request)
         super().shutdown_request(request)
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exception(), OSError): super().handle_error(request, client_address)  # a client that leaves is no error
+        if not isinstance(sys.exception(), OSError): super().handle_error(request, client_address)  # a client that leaves isn't an error
 
 # %% ../nbs/11_replica.ipynb #bb213bee
 @patch
@@ -610,6 +664,7 @@ def __enter__(self:Replica):
     threading.Thread(target=self._server.serve_forever, kwargs=dict(poll_interval=0.05), daemon=True).start()
     return self
 
+# %% ../nbs/11_replica.ipynb #bb213bp1
 @patch
 def __exit__(self:Replica, *args):
     self._server.shutdown()
@@ -619,39 +674,33 @@ def __exit__(self:Replica, *args):
         except OSError: pass
 
 # %% ../nbs/11_replica.ipynb #fb32ed31
-_COUNTED = ['requests','api','site','api_listing','api_ids','site_listing','site_question',
-            'violations','violation_backoff','violation_rate','violation_quota','faults','fault_backoff',*(f'fault_{k}' for k in _TRANSIENT)]
+_COUNTED = ['requests','api','site','api_listing','api_ids','site_listing','site_question', 'violations','violation_backoff',
+            'violation_rate','violation_quota', 'faults','fault_backoff',*(f'fault_{k}' for k in _TRANSIENT)]
 
 @patch
 def stats(self:Replica)->dict: # Counts since the start or `reset`, and the API calls left with a key and without
-    "What was asked, what the client did wrong, and what the replica did"
-    with self._ledger.lock: n, left = Counter(self._ledger.n), dict(self._ledger.left)
+    "What was asked for, what the client did wrong, and what the replica did"
+    with self._accounting.lock: n, left = Counter(self._accounting.n), dict(self._accounting.left)
     for o in 'violation','fault': n[f'{o}s'] = sum(v for k,v in n.items() if k.startswith(f'{o}_'))
     return {**{k: n[k] for k in _COUNTED}, 'quota_remaining': left[True], 'quota_remaining_without_key': left[False]}
 
+# %% ../nbs/11_replica.ipynb #fb32edp1
 @patch
 def reset(self:Replica):
     "Set counters, quota, pauses and faults back to the start"
-    self._ledger.reset()
+    self._accounting.reset()
 
 # %% ../nbs/11_replica.ipynb #29285300
-def _read_rows(path):
-    rows = []
-    for line,row in csv_rows(path):
-        if isinstance(row, str): raise InputError(f'{path}:{line}: {row}')
-        try: rows.append(dict(row, tags=parse_tags(row['tags'])))
-        except InputError as e: raise InputError(f'{path}:{line}: {e}') from None
+def _read_rows(path, site):
+    "The questions of a file as rows of a `Replica`"
+    rows = [dict(title=q.title, url=q.url or f'row:{i}', description=clean_html(q.body) if q.is_html else q.body, tags=q.tags or [])
+            for i,q in enumerate(read_questions(path, site=site, need=('text','tags')))]
     if not rows: raise InputError(f'{path}: no question in it')
     return rows
 
 # %% ../nbs/11_replica.ipynb #cf3f0ae4
-def _rows(details, n, seed):
-    if n<1: raise SystemExit(f'scifi_replica: --n must be at least 1, got {n}')
-    try: return _read_rows(details) if details else replica_questions(n, seed)
-    except (InputError, SiteError, OSError) as e: raise SystemExit(f'scifi_replica: {e}')
-
 def _banner(r):
-    site, api = f'{r.url}/questions?tab=votes', f'{r.endpoint}/questions?site=scifi&sort=votes'
+    site, api = f'{r.url}/questions?tab=votes', f'{r.endpoint}/questions?site={min(r._posts.sites, key=len)}&sort=votes'
     return f'''{len(r._posts.by_id):,} questions
   site  {site}
   API   {api}
@@ -663,6 +712,7 @@ def _banner(r):
 
 Ctrl-C stops it.'''
 
+# %% ../nbs/11_replica.ipynb #cf3f0ap1
 def _serve(r):
     with r:
         print(_banner(r), flush=True)
@@ -671,19 +721,23 @@ def _serve(r):
         except KeyboardInterrupt: print(f'\n{r.stats()["requests"]} requests, {r.stats()["violations"]} violations')
 
 # %% ../nbs/11_replica.ipynb #cf00903b
-_Details = optional_path('question_details.csv to serve (default: questions of the starter corpus)')
+_Details = optional_path('a file of questions to serve, such as question_details.csv (default: questions of the starter corpus)')
 
-@call_parse
+@command
 def scifi_replica(
-    details:_Details=None, # question_details.csv to serve (default: questions of the starter corpus)
+    details:_Details=None, # A file of questions to serve, such as question_details.csv; default: questions of the starter corpus
     port:int=8000,         # Port on 127.0.0.1; 0: any free one
     n:int=30_000,          # Questions of the starter corpus
     seed:int=42,           # The same seed gives the same pages and faults
-    quota:int=10_000,      # API calls a day with the key `replica-key`; 300 without a key
+    quota:int=10_000,      # API calls per day with the key `replica-key`; 300 without a key
     faults:bool=False,     # Serve every kind of fault, each at 5 %
-    delay:float=0          # Seconds that every answer takes
+    delay:float=0,         # Seconds that every answer takes
+    site:str=None          # Domain or folder of the site; default: the site that comes with the package
 ):
     "Serve a local Stack Exchange: the site's pages and its API 2.3, until Ctrl-C"
-    try: _serve(Replica(_rows(details, n, seed), seed, Faults.all() if faults else None, quota, delay=delay, port=port))
+    if n<1: raise InputError(f'--n must be at least 1, got {n}')
+    site = load_site(site)
+    rows = _read_rows(details, site) if details else replica_questions(n, seed, site)
+    try: _serve(Replica(rows, seed, Faults.all() if faults else None, quota, delay=delay, port=port, site=site))
     except KeyboardInterrupt: pass
-    except (OSError, OverflowError) as e: raise SystemExit(f'scifi_replica: cannot listen on port {port}: {getattr(e, "strerror", None) or e}')
+    except (OSError, OverflowError) as e: raise InputError(f'cannot listen on port {port}: {getattr(e, "strerror", None) or e}')

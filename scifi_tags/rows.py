@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['SUFFIXES', 'COLUMNS', 'Row', 'reads_suffix', 'known_columns', 'Rows', 'open_rows']
 
-# %% ../nbs/00g_rows.ipynb #e0d868d1
+# %% ../nbs/00g_rows.ipynb #7e0ddac4
 import csv,json,os,re,stat
+from collections import Counter
 from functools import lru_cache
 from html import unescape
 from itertools import chain,islice
@@ -59,13 +60,14 @@ def _text_rows(src):
             if text.strip(): yield Row(line, text.rstrip('\r\n'))
         except Problem as e: yield Row(line, None, e.text)
 
-# %% ../nbs/00g_rows.ipynb #7a0c7eda
+# %% ../nbs/00g_rows.ipynb #a3b745c1
 def _close(text, i):
     "Where a quoted cell closes that `text` has at `i`; -1 if not in this line"
     j = text.find('"', i)
     while j>=0 and text.startswith('"', j+1): j = text.find('"', j+2)
     return j
 
+# %% ../nbs/00g_rows.ipynb #d6f0724f
 def _line_cells(text, dialect, inside, careful):
     "The cells that end in a line, and its part of one that doesn't, or `None`; `inside`: it begins in a quoted cell"
     (delimiter,skip),cells,i,n = dialect,[],0,len(text.rstrip('\r\n'))   # skip: leave out spaces after a delimiter
@@ -105,7 +107,7 @@ def _record(lines, dialect, careful=False, closes=None, keep=True):
         if size>_HUGE: closes = None
     raise _Unclosed('a quote opens here, and never closes', first)
 
-# %% ../nbs/00g_rows.ipynb #766a9f3b
+# %% ../nbs/00g_rows.ipynb #a2c6eafb
 def _fit(src, line, held, cells, n, exact=False):
     "`cells`, read from the lines `held`, as a row of `n` cells; `None` if they are blank"
     try:
@@ -117,6 +119,7 @@ def _fit(src, line, held, cells, n, exact=False):
         return Row(line, cells[:n]+['']*(n-m))
     except Problem as e: return Row(line+e.line, None, e.text)
 
+# %% ../nbs/00g_rows.ipynb #4776ad97
 def _closes(src, dialect, line):
     "Does the record at `line` end? To find out, the file is read once more"
     if not os.path.isfile(src.path): return True
@@ -125,38 +128,41 @@ def _closes(src, dialect, line):
     except Problem as e: return not isinstance(e, _Unclosed)
     finally: again.close()
 
-# %% ../nbs/00g_rows.ipynb #9f89093d
+# %% ../nbs/00g_rows.ipynb #a5194ba8
 class _Long(Exception): "A record that may be too long for the csv module"
 
 class _Csv:
     "The rows of a CSV file after its header, `n` columns wide; `held` are the lines of the record being read"
     def __init__(self, src, lines, dialect, line, n, limit=None):
         self.src,self.lines,self.dialect,self.line,self.n = src,lines,dialect,line,n
-        self.limit,self.held,self.size,self.careful = limit or csv.field_size_limit(),[],0,False
+        self.limit,self.held,self.careful = limit or csv.field_size_limit(),[],False
 
     def _feed(self):
+        size,limit,held = 0,self.limit,self.held
         for text in self.lines:
-            self.held.append(text)
-            self.size += len(text)
-            if self.size>self.limit: raise _Long
+            size = size+len(text) if held else len(text)
+            held.append(text)
+            if size>limit: raise _Long
             yield text
 
-# %% ../nbs/00g_rows.ipynb #be8a3d69
+# %% ../nbs/00g_rows.ipynb #7b889ae8
 @patch
 def _fast(self:_Csv):
     "Rows by the csv module, up to one that it can't read"
-    src,n,held,(delimiter,skip) = self.src,self.n,self.held,self.dialect
-    for cells in csv.reader(self._feed(), delimiter=delimiter, skipinitialspace=skip, strict=True):
-        if len(cells)==n and not src.dirty: yield Row(self.line, cells)
-        elif row:=_fit(src, self.line, held, cells, n): yield row
-        self.line,self.size = self.line+len(held),0
-        held.clear()
+    src,n,line,held,(delimiter,skip) = self.src,self.n,self.line,self.held,self.dialect
+    try:
+        for cells in csv.reader(self._feed(), delimiter=delimiter, skipinitialspace=skip, strict=True):
+            if len(cells)==n and not src.dirty: yield Row(line, cells)
+            elif row:=_fit(src, line, held, cells, n): yield row
+            line += len(held)
+            held.clear()
+    finally: self.line = line
 
-# %% ../nbs/00g_rows.ipynb #3dd39bf7
+# %% ../nbs/00g_rows.ipynb #4c3ecfb2
 @patch
 def _slow(self:_Csv):
     "The next row without the csv module, `None` if it is blank"
-    some,self.held,self.size = iter(self.held),[],0
+    some,self.held = iter(self.held),[]
     def kept():
         for text in chain(some, self.lines): self.held.append(text); yield text
     try:
@@ -232,7 +238,7 @@ def _constant(name): raise Problem(f'{name} is not JSON')
 
 _json = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
 
-# %% ../nbs/00g_rows.ipynb #40c4fed7
+# %% ../nbs/00g_rows.ipynb #97c2b90f
 def _object(value, text):
     "`value`, read from the JSON `text`, if it is an object and can be written"
     if not isinstance(value, dict): raise Problem('not a JSON object')
@@ -240,6 +246,7 @@ def _object(value, text):
         raise Problem(f'has half a character, U+{ord(m[0]):X}')
     return value
 
+# %% ../nbs/00g_rows.ipynb #d05ebe8b
 def _why(e):
     if isinstance(e, json.JSONDecodeError): return f'{e.msg}, at position {e.colno}'
     return 'nested too deeply' if isinstance(e, RecursionError) else e
@@ -264,11 +271,12 @@ def _json_rows(src):
             if row: yield row
         line += len(parts)
 
-# %% ../nbs/00g_rows.ipynb #14338339
+# %% ../nbs/00g_rows.ipynb #831ba1ac
 _lists = 'items','questions','rows','data'
 
 def _skip(text, i, _re=re.compile(r'[ \t\r\n]*')): return _re.match(text, i).end()
 
+# %% ../nbs/00g_rows.ipynb #9ff3572b
 def _values(text, i, end, api=False):
     "Rows of the objects in `text` from `i` to the character `end`; `api`: titles are HTML"
     line,last,i = 1,0,_skip(text, i)
@@ -285,7 +293,7 @@ def _values(text, i, end, api=False):
         elif end and text[i:i+1]!=end:
             yield Row(line+text.count('\n', last, i), None, f'not JSON from here on: , or {end} expected'); return
 
-# %% ../nbs/00g_rows.ipynb #ab84e324
+# %% ../nbs/00g_rows.ipynb #2bc44f9e
 def _items(text, i):
     "Where the array of rows begins in the only object of `text`; `None` if it has none"
     try: value,end = _json.raw_decode(text, i)
@@ -294,6 +302,7 @@ def _items(text, i):
     found = list(re.finditer(rf'"{key}"\s*:\s*\[', text)) if _skip(text, end)==len(text) else []
     return found[0].end() if len(found)==1 else None
 
+# %% ../nbs/00g_rows.ipynb #abede966
 def _document(src):
     "Rows of a JSON file that isn't lines of objects"
     text = ''.join(src.texts())
@@ -304,12 +313,13 @@ def _document(src):
     if text[i:i+1]=='[': yield from _values(text, i+1, ']')
     else: yield from _values(text, i, '') if (at:=_items(text, i)) is None else _values(text, at, ']', api=True)
 
-# %% ../nbs/00g_rows.ipynb #b1791017
+# %% ../nbs/00g_rows.ipynb #d655150b
 def _head(src):
     "How the text begins"
     try: return src.decoder('ignore').decode(src.block).lstrip('\ufeff \t\r\n')
     except UnicodeError: return ''
 
+# %% ../nbs/00g_rows.ipynb #048481b3
 def _by_line(src, kind):
     "Is a JSON file made of lines, as far as its beginning shows?"
     head = _head(src)
@@ -318,22 +328,24 @@ def _by_line(src, kind):
     row = _json_row(src, 1, first)
     return bool(newline and row.values and not any(isinstance(row.values.get(k), list) for k in _lists))
 
-# %% ../nbs/00g_rows.ipynb #0ec78cab
+# %% ../nbs/00g_rows.ipynb #d45bb5cd
 def _parquet(path, name):
     "`(columns, rows)` of a Parquet file"
-    try: import pyarrow as pa, pyarrow.parquet as pq
+    try: import pyarrow.parquet as pq
     except ImportError: raise InputError(f'{name}: reading Parquet needs pyarrow: pip install pyarrow') from None
     try: f = pq.ParquetFile(path, buffer_size=1<<20)
-    except (OSError,pa.ArrowException) as e: raise InputError(f'{name}: is not Parquet, or damaged: {str(e).split(". ")[0]}') from None
+    except Exception as e: raise InputError(f'{name}: is not Parquet, or damaged: {str(e).split(". ")[0]}') from None
+    for column,n in Counter(f.schema_arrow.names).items():
+        if n>1: raise InputError(f'{name}: {n} columns are called {column}')
     def rows(line=0):
         try:
             for batch in f.iter_batches(1000):
                 for line,values in enumerate(batch.to_pylist(), line+1): yield Row(line, values)
-        except (OSError,ValueError,pa.ArrowException) as e: raise InputError(f'{name}: is damaged: {e}') from None
+        except Exception as e: raise InputError(f'{name}: is damaged: {e}') from None
         finally: f.close()
     return f.schema_arrow.names,rows()
 
-# %% ../nbs/00g_rows.ipynb #7af4ce31
+# %% ../nbs/00g_rows.ipynb #dd5518bd
 class Rows:
     "The rows of a file, to be read once: iterating gives a `Row` at a time, without the blank ones"
     def __init__(self, name, kind, rows, columns=None, delimiter=None, src=None):
@@ -345,25 +357,27 @@ class Rows:
     def __exit__(self, *args): self.close()
 
     @property
-    def ended(self): return self._src is None or self._src.ended   # after the last row: did its line have an end?
+    def share(self): return self._src and self._src.share   # how much of the file has been read, from 0 to 1; `None` if unknown
 
     @property
-    def share(self): return self._src and self._src.share   # how much of the file has been read, from 0 to 1; `None` if unknown
+    def ended(self): return self._src is None or self._src.ended   # after the last row: did its line have an end?
 
     def close(self):
         "Close the file"
         self._rows.close()
         if self._src: self._src.close()
 
-# %% ../nbs/00g_rows.ipynb #2ddd9f2e
+# %% ../nbs/00g_rows.ipynb #e8dd798a
 def _rows_of(src, kind, path, name):
     if not src.block and path!='-': raise InputError(f'{name}: is empty')
     table = path!='-' and len(known_columns(tuple(_head(src).split('\n')[0].split('\t'))))>1   # as spreadsheets save "Unicode text"
     if kind=='txt' and not table: return Rows(name, kind, _text_rows(src), src=src)
-    if kind in ('json','jsonl'): return Rows(name, 'jsonl', _json_rows(src), src=src) if _by_line(src, kind) else Rows(name, 'json', _document(src), src=src)
+    if kind in ('json','jsonl') and _by_line(src, kind): return Rows(name, 'jsonl', _json_rows(src), src=src)
+    if kind in ('json','jsonl'): return Rows(name, 'json', _document(src), src=src)
     columns,dialect,line,lines = _header(src, '\t,;' if _suffix(name) in ('.tsv','.txt') else ',;\t')
     return Rows(name, 'csv', _Csv(src, lines, dialect, line, len(columns)), columns, dialect[0], src)
 
+# %% ../nbs/00g_rows.ipynb #ce1563f9
 def open_rows(
     path:str,         # File to read; '-' for standard input, a question per line
     name:str=None,    # What its owner calls the file: its suffix decides, and messages name it; default: `path`

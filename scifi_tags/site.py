@@ -132,7 +132,7 @@ _shipped = Path(scifi_tags.__file__).parent/'sites'/'scifi'
 def _parsed(text): return tomllib.loads(text)
 
 def _read_toml(path):
-    "What a TOML file holds, and a list of what is wrong with it"
+    "The contents of a TOML file, and a list of problems"
     try: return deepcopy(_parsed(path.read_text(encoding='utf-8-sig'))), []
     except OSError as e: return {}, [f'{path.name}: {e.strerror}']
     except ValueError as e: problem = f'{path.name}: {e}'
@@ -153,7 +153,7 @@ def _domain_only(path):
 def load_site(
     path:str=None # Folder of a site, or a domain; default: the site that comes with the package
 )->Site:
-    "The site in a folder or at a domain; `SiteError` lists everything that is wrong with a folder"
+    "The site in a folder or at a domain; `SiteError` lists all problems in a folder"
     if isinstance(path, Site): return path
     folder = Path(_shipped if path in (None, SITE) else path)
     if not folder.exists(): return _domain_only(str(path))
@@ -165,11 +165,11 @@ def load_site(
 
 # %% ../nbs/00d_site.ipynb #0d51te27
 def _read_counts(site):
-    "`{tag: count}` from tags.json, `None` if there is no such file, and a list of what is wrong with it"
+    "`{tag: count}` from tags.json, `None` without a usable file, and a list of problems"
     if not site.folder or not (path := site.folder/'tags.json').exists(): return None, []
     try: counts = json.loads(path.read_text(encoding='utf-8-sig'))
-    except (OSError,ValueError) as e: return {}, [f'tags.json: {e}']
-    if not isinstance(counts, dict): return {}, ['tags.json: must be an object {"tag": number of questions}']
+    except (OSError,ValueError) as e: return None, [f'tags.json: {e}']
+    if not isinstance(counts, dict): return None, ['tags.json: must be an object {"tag": number of questions}']
     bad = {t: n for t,n in counts.items() if not _text(t) or not _number(n)}
     return {t: n for t,n in counts.items() if t not in bad}, [f'tags.json: {t}: {n!r} is not a number of questions' for t,n in bad.items()]
 
@@ -256,7 +256,7 @@ def _check_questions(values, vocab):
 
 # %% ../nbs/00d_site.ipynb #0d51te3d
 def _check_tags(tag, entry, vocab):
-    "What is wrong with the other tags of an entry"
+    "Problems with the other tags of an entry"
     others = [*_names(entry.get('implies')), *_names(entry.get('often'))]
     yield from (f'{o!r} is an unknown tag{_closest(o, vocab)}' for o in others if o not in vocab)
     yield from (f'{o!r} is the tag itself, or both implied and often' for o,n in Counter([tag,*others]).items() if n>1)
@@ -276,7 +276,7 @@ def check_entry(
     slots=(),   # Known slots, as from `slot_keys`; default: those of this entry
     used=()     # Keys of lists that templates use; a key that is nearly one of these is reported
 )->list: # Problems as strings; empty if there are none
-    "What is wrong with one `entry` of a lexicon"
+    "Problems in one `entry` of a lexicon"
     if tag not in vocab: return [_unknown(tag, entry, vocab)]
     lists, frames = [k for k in entry if k not in _RESERVED], _names(entry.get('frames'))
     bad = [f'{k}: unknown key{o}' for k in lists if k not in used and (o := _closest(k, [*used, *_RESERVED]))]
@@ -288,7 +288,7 @@ def check_entry(
 
 # %% ../nbs/00d_site.ipynb #0d51te39
 def _read_entries(folder):
-    "`{tag: entry}` from all files of a lexicon, and a list of what is wrong with them"
+    "`{tag: entry}` from all files of a lexicon, and a list of problems"
     entries, bad, files = {}, [], sorted(folder.glob('*.toml'))
     for f in files:
         found,more = _read_toml(f)
@@ -296,28 +296,30 @@ def _read_entries(folder):
         for tag,entry in found.items():
             if tag in entries: bad.append(f'{f.name}: {tag}: also in {entries[tag]["file"]}.toml')
             elif not isinstance(entry, dict): bad.append(f'{f.name}: {tag}: must be a table')
-            else: entries[tag] = dict(entry, file=f.stem)
+            else:
+                bad += [f'{f.name}: {tag}: {k}: not a name for a list' for k in entry if k in _RESERVED[4:]]
+                entries[tag] = dict(entry, file=f.stem)
     return entries, bad if files else [f'no *.toml file in {folder}']
 
 # %% ../nbs/00d_site.ipynb #0d51te3e
 _GROUPS = 'titles','bodies','identify'
 
 def _read_templates(path, optional):
-    "`{group: {part: [template]}}`, and a list of what is wrong with the file"
+    "`{group: {part: [template]}}`, and a list of problems"
     if optional and not path.exists(): return {}, []
     found,bad = _read_toml(path)
     for group,parts in found.items():
         known = group in _GROUPS and isinstance(parts, dict)
         if not known: bad.append(f'{path.name}: {group}: must be one of the tables {", ".join(_GROUPS)}')
         else: bad += [f'{path.name}: {group}.{part}: {o}' for part,ts in parts.items() for o in _check_texts(ts)]
-    return {} if bad else found, bad
+    return {} if bad else {group: {part: ts for part,ts in parts.items() if ts} for group,parts in found.items()}, bad
 
 # %% ../nbs/00d_site.ipynb #0d51te77
 def _each(templates): return [(group, part, t) for group,parts in templates.items() for part,ts in parts.items() for t in ts]
 
 # %% ../nbs/00d_site.ipynb #0d51te40
 def _check_fit(site, entries, templates, slots, vocab):
-    "What does not fit together in a folder whose files can be read"
+    "Mismatches between the files of a folder that can be read"
     extra, name = {'year', *(['medium'] if site.media else [])}, (site.templates_file or Path('templates.toml')).name
     for group,part,t in _each(templates):
         known = slots if group!='identify' else {'plot', *extra} if part=='titles' else {*slots, *extra}
@@ -342,13 +344,13 @@ def _ordered(tag, entry, slots, site):
 
 # %% ../nbs/00d_site.ipynb #0d51te41
 def _read_parts(site):
-    "Lexicon, templates, and a list of everything that is wrong with the folder"
+    "Lexicon, templates, and a list of all problems"
     _need_folder(site)
     entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
     counts,more = _read_counts(site)
     templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
     bad += more+other
-    vocab = [t for t,n in counts.items() if n>=site.at_least] if counts else [*entries]
+    vocab = [*entries] if counts is None else [t for t,n in counts.items() if n>=site.at_least]
     parts = site, entries, templates, slot_keys(entries, site.slots), vocab
     within = _check_entries(*parts)
     if bad: bad += [o for o in within if 'unknown slot' not in o]   # the slots of a file that can't be read are unknown, too
@@ -358,7 +360,7 @@ def _read_parts(site):
 # %% ../nbs/00d_site.ipynb #0d51te42
 @patch
 def check(self:Site)->list: # 'file: tag: problem'; empty if all is well
-    "Everything that is wrong with the folder"
+    "All problems in the folder"
     return self._parts[-1]
 
 # %% ../nbs/00d_site.ipynb #0d51te78
@@ -369,13 +371,13 @@ def _sound(site, i):
 # %% ../nbs/00d_site.ipynb #0d51te4f
 @patch
 def lexicon(self:Site)->dict: # `{tag: entry}`; an entry also has its `file`, whether that is one of the `topics`, and its `medium`
-    "The entries of all tags; `SiteError` lists everything that is wrong with the folder"
+    "The entries of all tags; `SiteError` lists all problems in the folder"
     return _sound(self, 0)
 
 # %% ../nbs/00d_site.ipynb #0d51te6f
 @patch
 def templates(self:Site)->dict: # `{group: {part: [template]}}`; groups, as far as they exist, are 'titles', 'bodies' and 'identify'
-    "How people ask; `SiteError` lists everything that is wrong with the folder"
+    "How people ask; `SiteError` lists all problems in the folder"
     return _sound(self, 1)
 
 # %% ../nbs/00d_site.ipynb #0d51te43
