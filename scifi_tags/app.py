@@ -19,8 +19,9 @@ from starlette.routing import Mount
 
 from .explain import explain,read_part
 from .infer import load_model,usable_cores
+from .limits import Limits,RequestGuard,limited_protocol
 from .readers import InputError,Report,SUFFIXES,command
-from .serve import Endpoints,Limits,RequestGuard,limited_protocol,make_api,model_site,tag_table
+from .serve import Endpoints,make_api,model_site,tag_table
 from .tag_file import answer_name,tag_file
 from .text import question_text
 
@@ -54,7 +55,8 @@ def _tag_row(model, i, score, text, parts):
     return Li(Details(Summary(name, bar, Span(f'{score:.2f}', cls='score')), why))
 
 # %% ../nbs/05_app.ipynb #58c51231
-_legend = 'Unfold a tag to see the words that speak for it. The line across its bar is its threshold: tags with at least this score are assigned.'
+_legend = '''Unfold a tag to see the words that speak for it.
+The line across its bar is its threshold: tags with at least this score are assigned.'''
 
 def answer_html(
     model,      # A loaded `Classifier`
@@ -101,8 +103,9 @@ def _question_fields():
 def _question_tab(model, limits):
     title,body,html,top,ask,out = _question_fields()
     answer = partial(_answer, model, limits)
-    quick = dict(inputs=[title,body,top,html], outputs=out, api_visibility='private', concurrency_limit=usable_cores(), concurrency_id='answer')
-    slow = quick|dict(concurrency_limit=1, concurrency_id='why', show_progress='hidden')
+    fields = dict(inputs=[title,body,top,html], outputs=out, api_visibility='private')
+    quick = fields|dict(concurrency_id='answer', concurrency_limit=usable_cores())
+    slow = fields|dict(concurrency_limit=1, concurrency_id='why', show_progress='hidden')
     asks,changes = [ask.click,title.submit,body.submit],[top.change,html.input]
     asked = [gr.on(asks, answer, **quick), gr.on(changes, answer, trigger_mode='always_last', **quick)]
     clicks = [*asks,*changes]
@@ -117,10 +120,11 @@ def _question_tab(model, limits):
 def _so_far(n, left=None, problems=(), n_problems=0):
     "What the page says after `n` questions, with `left` seconds to go, and the first of `n_problems` problems"
     res = [P(f'{n:,} question{"s" if n!=1 else ""} tagged'+('.' if left is None else f', about {left:,.0f} s to go.'))]
-    rows = f'{n_problems:,} row{"s" if n_problems!=1 else ""}'
-    if n_problems: res.append(P(f'{rows} left out that can’t be read: {"; ".join(problems)}{" …" if n_problems>len(problems) else "."}', cls='small'))
+    rows,more = f'{n_problems:,} row{"s" if n_problems!=1 else ""}',' …' if n_problems>len(problems) else '.'
+    if n_problems: res.append(P(f'{rows} left out that can’t be read: {"; ".join(problems)}{more}', cls='small'))
     return res
 
+# %% ../nbs/05_app.ipynb #a0000021
 def _first_problems(report, n=5):
     "The first of the rows that were set aside"
     if not report.n: return []
@@ -155,13 +159,17 @@ def _tag_upload(model, path, encoding=None, html=False):
 
 # %% ../nbs/05_app.ipynb #a0000004
 _encodings = [('Detect (UTF-8 or UTF-16)',''), ('UTF-16 without a mark','utf-16-le'), ('Western European (Windows-1252)','cp1252'),
-    ('Central European (Windows-1250)','cp1250'), ('Cyrillic (Windows-1251)','cp1251'), ('Japanese (Shift JIS)','cp932'), ('Chinese (GB 18030)','gb18030')]
+    ('Central European (Windows-1250)','cp1250'), ('Cyrillic (Windows-1251)','cp1251'), ('Japanese (Shift JIS)','cp932'),
+    ('Chinese (GB 18030)','gb18030')]
 
-_file_help = '''Upload a file with a column `title`, a column `description` (or `body`, `text`, `question`), or both: CSV, JSON, JSON lines, plain text with a
-question per line, or Parquet; compressed with gzip or not. You get it back with two more columns, `predicted_tags` and `predicted_scores`.
+_file_help = '''Upload a file with a column `title`, a column `description` (or `body`, `text`, `question`), or both: CSV, JSON, JSON lines,
+plain text with a question per line, or Parquet; compressed with gzip or not.
+You get it back with two more columns, `predicted_tags` and `predicted_scores`.
 
-In CSV, a cell that a spreadsheet would evaluate as a formula gets an apostrophe in front. Your file is deleted as soon as it has been tagged.'''
+In CSV, a cell that a spreadsheet would evaluate as a formula gets an apostrophe in front.
+Your file is deleted as soon as it has been tagged.'''
 
+# %% ../nbs/05_app.ipynb #a0000022
 def _file_fields():
     "The fields of the tab, in the order in which they are used"
     gr.Markdown(_file_help)
@@ -184,19 +192,21 @@ def _file_tab(model):
         for text,*paths in _tag_upload(model, Path(path), encoding, html): yield text,*map(button, paths)
     def begin(): return _note('Waiting for its turn …', role='status'),gr.Button(visible=True)
     def over(*text): return *text,None,gr.Button(visible=False)
-    now = dict(queue=False, api_visibility='private', show_progress='hidden')
+    hidden = dict(api_visibility='private', show_progress='hidden')
+    now = hidden|dict(queue=False)
     job = go.click(begin, None, [outs[0],stop], **now).then(
-        work, fields, outs, api_name='tag_file', api_visibility='private', concurrency_limit=1, concurrency_id='file', show_progress='hidden')
+        work, fields, outs, api_name='tag_file', concurrency_limit=1, concurrency_id='file', **hidden)
     job.then(over, None, [fields[0],stop], **now)
     stopped = stop.click(None, cancels=[job], api_visibility='private')
     stopped.then(lambda: over(_note('Stopped.', role='status')), None, [outs[0],fields[0],stop], **now)
 
 # %% ../nbs/05_app.ipynb #fff88d08
 _headings = dict(threshold='Threshold', questions_2024='Questions', support='Tested', precision='Precision', recall='Recall', f1='F1')
-_tags_help = '''The {n} tags that the model knows. A tag is assigned if its score is at least its *Threshold*.{more} Click a heading to sort.'''
+_tags_help = 'The {n} tags that the model knows. A tag is assigned if its score is at least its *Threshold*.{more} Click a heading to sort.'
 _more_help = dict(questions_2024=' *Questions* is how many of the 30,000 questions with the most votes had it in 2024.',
-    support=' The other columns say how well the model finds a tag in real questions it had not seen; *Tested* is how many of them had the tag.')
+    support=' The others are its scores on real questions it had not seen; *Tested* is how many of them had the tag.')
 
+# %% ../nbs/05_app.ipynb #a0000023
 def _tags_tab(model):
     table = tag_table(model)
     keys = [k for k in table[0] if k not in ('tag','url')]
@@ -207,7 +217,8 @@ def _tags_tab(model):
         column_widths=[230]+[110]*len(keys), interactive=False, show_search='filter')
 
 # %% ../nbs/05_app.ipynb #051c6867
-API_HELP = """Programs can ask, too, over plain HTTP with JSON; `URL` is the address of this page, without the slash at its end. [A page](api/docs) lists all arguments and lets you try them.
+API_HELP = """Programs can ask, too, over plain HTTP with JSON; `URL` is the address of this page, without the slash at its end.
+[A page](api/docs) lists all arguments and lets you try them.
 
 ```sh
 curl -s $URL/api/predict -d '{"title": "Who trained Batman?", "top": 3}'
@@ -216,7 +227,8 @@ curl -s $URL/api/tags
 curl -s $URL/api/health
 ```
 
-A question has a `title`, a `description` or both; `top` asks for so many tags whatever their scores, and `"html": true` says that the text is HTML.
+A question has a `title`, a `description` or both; `top` asks for so many tags whatever their scores,
+and `"html": true` means that the text is HTML.
 
 Gradio's own clients work, too:
 
@@ -315,6 +327,7 @@ def _sweep(folder, seconds):
             if time.time()-p.lstat().st_mtime>seconds: p.rmdir() if p.is_dir() else p.unlink()
         except OSError: pass # not empty yet, or gone already
 
+# %% ../nbs/05_app.ipynb #a0000024
 def _keep_swept(folder, seconds):
     while Path(folder).exists():
         _sweep(folder, seconds)
@@ -345,9 +358,10 @@ def _launch(app, model, limits, host, port):
     app._queue.pending_messages_per_session = _MessageQueues(app._queue.pending_event_ids_session)
     uvicorn.config.HTTP_PROTOCOLS['auto'] = limited_protocol(limits)
     extra = dict(middleware=[Middleware(RequestGuard, limits=limits)], routes=[Mount('/api', make_api(model, limits))])
-    return app.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=_theme(), css=_css, head=_keys, footer_links=[],
-        run_history=False, enable_monitoring=False, ssr_mode=False, state_session_capacity=limits.queue, max_file_size=f'{limits.megabytes}mb',
-        app_kwargs=extra)[1]
+    looks = dict(theme=_theme(), css=_css, head=_keys, footer_links=[], quiet=True)
+    off = dict(run_history=False, enable_monitoring=False, ssr_mode=False)
+    sizes = dict(state_session_capacity=limits.queue, max_file_size=f'{limits.megabytes}mb')
+    return app.launch(server_name=host, server_port=port, prevent_thread_lock=True, app_kwargs=extra, **looks, **off, **sizes)[1]
 
 # %% ../nbs/05_app.ipynb #a0000010
 def launch(
