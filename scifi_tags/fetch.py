@@ -107,7 +107,7 @@ def _masked(self:Client, text):
 
 # %% ../nbs/01_fetch.ipynb #e595d456
 class Stopped(ConnectionError):
-    "Fetching ended early, and nothing is lost; the message says why"
+    "Fetching ended early, and nothing is lost; the message has the reason"
 
 @patch
 def _wait(self:Client, what, seconds):
@@ -186,7 +186,7 @@ def _what(r, res, words):
 # %% ../nbs/01_fetch.ipynb #f91d9536
 @patch
 def _read(self:Client, r):
-    "The object in a response, or an error that says what came instead"
+    "The object in a response, or an error that describes what came instead"
     res, kind = _parsed(r.content), r.headers.get('Content-Type', '').split(';')[0][:40] or 'no content type'
     if isinstance(res, dict):
         if id:=_count(res.get('error_id'), 0): return {**res, 'error_id': id}
@@ -201,7 +201,7 @@ def _get(self:Client, path, params):
     self.calls += 1
     try: r = self.session.get(self.endpoint+path, params=params, timeout=self.timeout, allow_redirects=False)
     except requests.Timeout: return _error(0, 'no answer', f'silence for {self.timeout:g} s')
-    except requests.RequestException as e: return _error(0, 'no answer', _reason(e))
+    except (requests.RequestException,ValueError) as e: return _error(0, 'no answer', _reason(e))
     res = self._read(r)
     asked = re.search(r'available in (\d+) seconds', str(res.get('error_message')))
     pauses = _seconds(res.get('backoff')), _seconds(asked and asked[1]), _retry_after(r.headers.get('Retry-After', ''))
@@ -308,6 +308,7 @@ def _fill(client, ids, top):
     "Fetch what is missing, and write the file"
     if ids: client.fetch_ids(ids)
     else: client.fetch_top(top)
+    if not client.c.rows and not client.c.failed: raise Stopped(f'{client._masked(client.endpoint)} lists no questions')
     client.c.finish(ids or ())
 
 # %% ../nbs/01_fetch.ipynb #2a754fp1
@@ -322,7 +323,7 @@ def _leave(c, begun):
 # %% ../nbs/01_fetch.ipynb #049429be
 @contextmanager
 def _job(path, out, top, domain):
-    "The collection to fill, and the numbers to fetch; an error says how many questions are safe"
+    "The collection to fill, and the numbers to fetch; an error reports how many questions are safe"
     c, begun = None, False
     try:
         if top<1: raise InputError('--top must be at least 1')

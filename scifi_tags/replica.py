@@ -79,7 +79,7 @@ def _on_page(body):
 _STATES = dict(duplicate=0.05, closed=0.03, migrated=0.01)
 
 def _draw(shares, rng):
-    "One of the keys of `shares`, as often as their values say; `None` for what's left of 1"
+    "One of the keys of `shares`, with the probabilities that are their values; `None` for what's left of 1"
     u = rng.random()
     for k,share in shares.items():
         if (u:=u-share)<0: return k
@@ -378,7 +378,7 @@ class Faults:
     human:float=0      # Site: a page that asks whether you're human, with status 200 or 403
     deleted:float=0    # Questions that the site still lists, but that are gone
     untagged:float=0   # Questions without a tag
-    quota_at:int=None  # Number of the API call that finds the whole quota used up by somebody else
+    quota_at:int=None  # Number of the API call that finds the whole quota used up by another client
     backoff_s:float=1  # Seconds of a `backoff`
     throttle_s:int=1   # Seconds that a throttled client must wait
     slow_s:float=1     # Seconds that a slow answer is late
@@ -619,7 +619,7 @@ def _compressed(self:_Handler, data, path):
 # %% ../nbs/11_replica.ipynb #cb080d9f
 @patch
 def _send(self:_Handler, answer):
-    "Send `answer`, damaged if its fault says so"
+    "Send `answer`, damaged if its fault is of that sort"
     body,coding = self._compressed(answer.data, self.path)
     half, damaged = body[:len(body)//2], answer.fault in ('dropped','truncated')
     if answer.fault=='truncated' and answer.variant and coding: body,damaged = half,False  # as long as promised, but half a stream

@@ -164,7 +164,7 @@ LISTING = _PAGE % """
 
 # %% ../nbs/00_scrape.ipynb #3a3f7731
 class Blocked(ConnectionError):
-    "The site refuses us, or something is wrong with all its pages; the message says what"
+    "The site refuses us, or something is wrong with all its pages; the message has the details"
 
 # %% ../nbs/00_scrape.ipynb #3a3f77p1
 class RateLimiter:
@@ -371,7 +371,7 @@ def scrape_urls(
 # %% ../nbs/00_scrape.ipynb #f0affc9c
 @contextmanager
 def _resumable(name):
-    "Say on Ctrl-C that nothing is lost"
+    "On Ctrl-C, confirm that nothing is lost"
     try: yield
     except KeyboardInterrupt: print(f'{name}: interrupted. {_SAFE}', file=sys.stderr); raise
 
