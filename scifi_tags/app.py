@@ -175,7 +175,7 @@ def _file_fields():
     gr.Markdown(_file_help)
     file = gr.File(label='File', file_types=[*SUFFIXES,'.gz'], height=140, elem_id='file')
     with gr.Row():
-        encoding = gr.Dropdown(_encodings, value='', label='Encoding', allow_custom_value=True, elem_id='encoding')
+        encoding = gr.Dropdown(_encodings, value='', label='Encoding', allow_custom_value=True, min_width=260, elem_id='encoding')
         html = gr.Checkbox(label='The text is HTML', elem_id='file-html')
     with gr.Row(): go,stop = gr.Button('Tag the file', variant='primary', elem_id='go'),gr.Button('Stop', visible=False, elem_id='stop')
     told = gr.HTML(elem_id='told')
