@@ -92,7 +92,7 @@ def quarto_markdown(nb):
     "The cells of a processed notebook as Quarto writes them down for Pandoc"
     for c in nb.cells[1:]:
         if c.cell_type!='code': yield source(c); continue
-        options, code = re.match(r'((?:#\|.*\n?)*)(.*)', source(c), re.S).groups()
+        options, code = re.match(r'((?:#\|[^\n]*\n?)*)(.*)', source(c), re.S).groups()
         if 'echo: false' not in options and code.strip(): yield f'``` python\n{code.strip()}\n```'
         for o in c.outputs:
             data = o.get('data', {}) or {'text/plain': o.get('text', '')}
