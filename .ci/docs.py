@@ -41,6 +41,15 @@ def said(data, kind): return ''.join(data.get(kind, ''))
 def is_shown(cell): return cell['cell_type']=='code' and not re.search(r'^#\|\s*(hide|export|exporti|default_exp)\b', source(cell), re.M)
 
 # --- building -----------------------------------------------------------------------------------------------------------------
+def check_mixed():
+    "nbdev runs cells with imports again; one that holds other code, too, would need all that went before it"
+    for p in notebooks():
+        for c in NBProcessor(p).nb.cells:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter('always')
+                _do_eval(c)
+            for o in told: yield f'{rel(p)}: imports and other code in one cell: {source(c)[:60]!r}'
+
 def process():
     "What `nbdev_docs` does before it calls Quarto: the pages in _proc/, with the documentation of what they export"
     os.chdir(ROOT)
@@ -83,7 +92,7 @@ def quarto_markdown(nb):
     "The cells of a processed notebook as Quarto writes them down for Pandoc"
     for c in nb.cells[1:]:
         if c.cell_type!='code': yield source(c); continue
-        options, code = re.match(r'((?:#\|.*\n?)*)(.*)', source(c), re.S).groups()
+        options, code = re.match(r'((?:#\|[^\n]*\n?)*)(.*)', source(c), re.S).groups()
         if 'echo: false' not in options and code.strip(): yield f'``` python\n{code.strip()}\n```'
         for o in c.outputs:
             data = o.get('data', {}) or {'text/plain': o.get('text', '')}
@@ -182,13 +191,8 @@ def check_code(c):
         yield from check_prose(said(o, 'text/markdown'))
 
 def check_processed():
-    "What Quarto would get: no links within links or code, no HTML as an output; and no cells that mix imports with other code, which nbdev runs again"
+    "What Quarto would get: no links within links or code, no HTML as an output"
     for p in notebooks():
-        for c in NBProcessor(p).nb.cells:
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter('always')
-                _do_eval(c)
-            for o in told: yield f'{rel(p)}: imports and other code in one cell: {source(c)[:60]!r}'
         for c in read_nb(PROC/p.name).cells:
             outputs = [o.get('data', {}) for o in c.get('outputs', [])]
             if any({'text/html','application/javascript'}&{*o} for o in outputs): yield f'{rel(p)}: for an output of text/html Quarto loads jquery and requirejs from another host'
@@ -287,8 +291,9 @@ def main():
     args = args.parse_args()
     os.chdir(ROOT)
     cfg = get_config()
-    problems = [*check_yml()]
+    problems = [*check_yml(), *check_mixed()]
     if not args.built:
+        if problems: return print(*problems, 'The site was not built', sep='\n') or True
         process()
         problems += build_site()
     problems += check_all(cfg, args.built)
