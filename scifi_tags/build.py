@@ -302,6 +302,7 @@ def scifi_build(
     temperature:float=1.,     # What to divide the logits of teacher and student by
     teacher_epochs:int=TEACH['epochs'][1], # Epochs of the teacher
     teacher_rate:float=TEACH['lrs'][1]['layers'], # Learning rate of the teacher's encoder
+    teacher_frozen:int=0,     # Lower layers of the teacher that stay as they are, with its embeddings
     pieces:int=8,             # Checkpoints per epoch, with a teacher
     shrink:float=40.,         # Real examples at which a tag's own threshold counts as much as the common one
     calibrate:bool=False,     # Scale the scores so that they are probabilities
@@ -312,7 +313,7 @@ def scifi_build(
 ):
     "Make a model: of the site that comes with the package, or of another one"
     tune = dict(TUNE, epochs=(0,epochs), lrs=(0., (rate,rate,rate,rate_head)))
-    teach = dict(TEACH, epochs=(0,teacher_epochs), lrs=(0., dict(embeddings=teacher_rate, layers=teacher_rate, head=rate_head)))
+    teach = dict(TEACH, epochs=(0,teacher_epochs), lrs=(0., dict(embeddings=teacher_rate, layers=teacher_rate, head=rate_head)), frozen_layers=teacher_frozen)
     rows = Report(report)
     distilled = dict(teacher=teacher, weak=weak, n_more=n_more, mix=mix, temperature=temperature, teach=teach, pieces=pieces) if teacher else None
     with rows:

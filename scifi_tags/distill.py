@@ -34,7 +34,7 @@ def fit_teacher(
     name:str,        # Name on the hub or folder of an encoder, or of a trained model, which is returned as it is
     precision:str='auto', # For `train`
     pieces:int=8,    # Checkpoints per epoch
-    teach:dict=TEACH, # Settings for `train`
+    teach:dict=TEACH, # Settings for `train`, possibly with `frozen_layers`
     **kw             # For `train`
 )->Path: # Folder of the trained model
     "Train a large encoder on the starter corpus"
