@@ -140,7 +140,8 @@ def refuse(self:Protocol, status, text):
     "Answer with an error, and close the connection"
     if self.refused or self.transport.is_closing(): return
     self.refused,body = True,json.dumps(dict(error=text)).encode()
-    head = [f'HTTP/1.1 {status} {HTTPStatus(status).phrase}', 'content-type: application/json', f'content-length: {len(body)}', 'connection: close', '', '']
+    head = [f'HTTP/1.1 {status} {HTTPStatus(status).phrase}', 'content-type: application/json']
+    head += [f'content-length: {len(body)}', 'connection: close', '', '']
     if not self._draining(): self.transport.write('\r\n'.join(head).encode()+body)
     if self.transport.can_write_eof(): self.transport.write_eof()
     self.loop.call_later(1, self.transport.abort)
