@@ -223,10 +223,13 @@ def ways(run_folder, questions):
     from onnxruntime.quantization import QuantType,quantize_dynamic
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
     from onnxruntime.transformers import optimizer
-    from scifi_tags import onnx as ours
+    from scifi_tags.build import calibration_questions
+    from scifi_tags.encoder import load_run
+    from scifi_tags.onnx import calibration_ids,parity,predict_onnx
     from scifi_tags.preprocess import multi_hot,prepare,read_questions
-    from scifi_tags.starter import tag_counts
-    from scifi_tags.train import load_run,question_texts
+    from scifi_tags.quantize import export_fp32,fuse,quantize_int8
+    from scifi_tags.site import tag_counts
+    from scifi_tags.train import question_texts
     logging.disable(logging.WARNING)   # they tell of every node
     model,tokenizer,info = load_run(run_folder)
     vocab = list(tag_counts())
@@ -235,9 +238,9 @@ def ways(run_folder, questions):
     thresholds = np.array([info['thresholds'][t] for t in vocab], np.float32)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
-        fp32 = ours.export_fp32(model, tmp/'fp32.onnx')
+        fp32 = export_fp32(model, tmp/'fp32.onnx')
         fused = tmp/'fused.onnx'
-        onnx.save(ours.fuse(fp32), fused)
+        onnx.save(fuse(fp32), fused)
         tool = optimizer.optimize_model(str(fused), 'bert', num_heads=model.config.num_attention_heads, hidden_size=model.config.hidden_size, opt_level=0)
         tool.save_model_to_file(str(tmp/'tool.onnx'))
         quantize_dynamic(str(fp32), str(tmp/'dynamic.onnx'), weight_type=QuantType.QInt8, per_channel=True)
@@ -245,27 +248,14 @@ def ways(run_folder, questions):
         q = MatMulNBitsQuantizer(onnx.load(fused), bits=8, block_size=64, is_symmetric=True, accuracy_level=4)
         q.process()
         q.model.save_model_to_file(str(tmp/'weights.onnx'))
-        samples = ours.calibration_ids(tokenizer, info['max_length'])
-        ours.quantize_int8(fp32, tmp/'ours.onnx', samples)
-        smooth, split, columns = ours._smooth, ours._split, ours._round_columns
-        def full(w, top=127):
-            scale = np.maximum(abs(w).max(0), 1e-9)/top
-            return np.round(w/scale).astype(np.int8), scale.astype(np.float32)
-        def variant(name, **kw):
-            for k,v in kw.items(): setattr(ours, k, v)
-            ours.quantize_int8(fp32, tmp/f'{name}.onnx', samples)
-            ours._smooth, ours._split, ours._round_columns = smooth, split, columns
-        plain = lambda *a, powers=None: smooth(*a, powers=(0,))
-        none = lambda lo, hi, shape: np.zeros(0, int)
-        variant('plain', _smooth=plain, _split=none, _round_columns=full)
-        variant('smooth', _split=none)
-        variant('seven', _round_columns=lambda w: full(w, 63))
-        variant('eight', _round_columns=full)
+        samples = calibration_ids(tokenizer, calibration_questions(), info['max_length'])
+        for name,kw in dict(ours={}, plain=dict(powers=(0,), n_apart=0, largest=127), smooth=dict(n_apart=0), seven=dict(largest=63), eight=dict(largest=127)).items():
+            quantize_int8(fp32, tmp/f'{name}.onnx', samples, **kw)
         names = {'fp32':'32 bits, as exported', 'fused':'32 bits, fused', 'tool':'32 bits, fused, with SkipLayerNormalization', 'dynamic':'dynamic int8', 'dynamic-fused':'dynamic int8, fused',
                  'weights':'weights alone in 8 bits, fused', 'plain':'static int8', 'smooth':'static int8, smoothed', 'eight':'static int8, smoothed, large channels apart',
                  'seven':'the same with 7-bit weights', 'ours':'the same, safe in pairs (ours)'}
-        probs = {k: ours.predict_onnx(tmp/f'{k}.onnx', tokenizer, texts, info['max_length']) for k in names}
-        found = {'fp32':dict(max_diff=0., flipped=0, f1_micro_lost=0., f1_macro_lost=0.), **ours.parity(probs, y, thresholds)}
+        probs = {k: predict_onnx(tmp/f'{k}.onnx', tokenizer, texts, info['max_length']) for k in names}
+        found = {'fp32':dict(max_diff=0., flipped=0, f1_micro_lost=0., f1_macro_lost=0.), **parity(probs, y, thresholds)}
         return [dict(way=names[k], mb=round((tmp/f'{k}.onnx').stat().st_size/1e6, 1), **{f'cpu_ms_{n}':round(t, 1) for n,t in graph_times(tmp/f'{k}.onnx').items()},
                      **{m: round(v, 4) for m,v in found[k].items()}) for k in names]
 

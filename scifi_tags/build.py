@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['L2_TO_INIT', 'N_REPLAY', 'REPLAY_WEIGHT', 'starter_data', 'fit_starter', 'calibration_questions', 'int8_inputs',
-           'head_data', 'fit_real', 'cross_validate', 'platt', 'rescale', 'cross_figures', 'config_figures', 'headline',
+           'head_data', 'fit_real', 'cross_validate', 'rescale', 'platt', 'cross_figures', 'config_figures', 'headline',
            'evaluation_table', 'error_kinds', 'build', 'scifi_build']
 
 # %% ../nbs/13_build.ipynb #fec67823
@@ -36,7 +36,7 @@ def starter_data(
     n_made:int=12_000, # Questions made from templates, in addition to all that are written
     seed:int=42,       # Of the generator
     site=None          # Folder of a site; default: the site that comes with the package
-)->pd.DataFrame: # As from `prepare`, with a split: 2% to validate (more if they are few) and none to test, since generated questions test nothing
+)->pd.DataFrame: # As from `prepare`, with a split: 2% to validate (more if they are few) and none to test
     "The starter corpus of a site, ready for training"
     df = pd.DataFrame(Generator(site, seed).training_set(n_made))
     df['id'] = df.url
@@ -59,16 +59,18 @@ def fit_starter(
     for s in seeds: train(starter, vocab, work/f'seed{s}', precision, **{**tune, 'seed':s}, **kw)
     return average([work/f'seed{s}' for s in seeds], work/'starter')
 
+# %% ../nbs/13_build.ipynb #d202b313
+def calibration_questions(site=None)->pd.DataFrame: # Up to 300
+    "Generated questions for `calibration_ids`"
+    return pd.DataFrame(Generator(site, seed=8).corpus(300, fewer=True))
+
 # %% ../nbs/13_build.ipynb #3972956d
 class _Features(nn.Module):
     "A trained classifier without its head"
     def __init__(self, model): super().__init__(); self.model, self.config = model, model.config
     def forward(self, input_ids, attention_mask): return SequenceClassifierOutput(logits=self.model.features(input_ids, attention_mask))
 
-def calibration_questions(site=None)->pd.DataFrame: # Up to 300
-    "Generated questions for `calibration_ids`"
-    return pd.DataFrame(Generator(site, seed=8).corpus(300, fewer=True))
-
+# %% ../nbs/13_build.ipynb #886b7f32
 def int8_inputs(
     run:str,    # Folder of a run, from `train`
     texts:list, # Texts of questions
@@ -85,6 +87,7 @@ def int8_inputs(
 # %% ../nbs/13_build.ipynb #61f6dbf5
 L2_TO_INIT, N_REPLAY, REPLAY_WEIGHT = 0.1, 4_000, 0.1
 
+# %% ../nbs/13_build.ipynb #c22b1822
 def head_data(
     run:Path,         # Folder of a trained model
     real:pd.DataFrame,    # Real questions
@@ -100,6 +103,7 @@ def head_data(
     x = int8_inputs(run, texts, site).split([len(df) for df,_ in parts.values()])
     return {k: (x, torch.from_numpy(multi_hot(df.tags, vocab)).float()) for (k,(df,_)),x in zip(parts.items(), x)}
 
+# %% ../nbs/13_build.ipynb #ca05662e
 def fit_real(
     head:nn.Linear,  # Of the trained model
     data:dict,       # From `head_data`
@@ -129,6 +133,15 @@ def cross_validate(
 # %% ../nbs/13_build.ipynb #13b00002
 def _logits(prob): return np.log(np.clip(prob, 1e-7, 1-1e-7))-np.log1p(-np.clip(prob, 1e-7, 1-1e-7))
 
+# %% ../nbs/13_build.ipynb #7d0283cc
+def rescale(
+    prob:np.ndarray, # Scores
+    scale:float, shift:float # From `platt`
+)->np.ndarray: # The same shape, float32
+    "Scores after scaling"
+    return (1/(1+np.exp(-(_logits(prob)*scale+shift)))).astype(np.float32)
+
+# %% ../nbs/13_build.ipynb #f11109fc
 def platt(
     prob:np.ndarray, # Scores, shape (questions, tags)
     y:np.ndarray     # Zeros and ones, the same shape
@@ -144,13 +157,6 @@ def platt(
         return res
     opt.step(loss)
     return tuple(ab.tolist())
-
-def rescale(
-    prob:np.ndarray, # Scores
-    scale:float, shift:float # From `platt`
-)->np.ndarray: # The same shape, float32
-    "Scores after scaling"
-    return (1/(1+np.exp(-(_logits(prob)*scale+shift)))).astype(np.float32)
 
 # %% ../nbs/13_build.ipynb #f13d5563
 def cross_figures(
@@ -170,11 +176,14 @@ def cross_figures(
         except ImportError as e: print(f'{b}: left out: {e}', file=sys.stderr)
     return compare(y, {**systems, 'model': (prob, thresholds)}, vocab, **kw)
 
+# %% ../nbs/13_build.ipynb #24ca8685
 def _brief(o):
     "The scores of one system, rounded"
     def rounded(v): return np.round(v, 4).tolist()
-    return {k: dict(score=round(o['scores'][k], 4), interval=rounded(o['intervals'][k]), lead=rounded(o['lead'][k]) if k in o['lead'] else None) for k in SCORES}
+    def lead(k): return rounded(o['lead'][k]) if k in o['lead'] else None
+    return {k: dict(score=round(o['scores'][k], 4), interval=rounded(o['intervals'][k]), lead=lead(k)) for k in SCORES}
 
+# %% ../nbs/13_build.ipynb #2055cf20
 def config_figures(
     results:dict # From `cross_figures`
 )->dict: # Ready for JSON
@@ -192,6 +201,7 @@ def headline(
     ours = {k: o['score'] for k,o in found['systems']['model'].items()}
     return dict(f1_micro=ours['f1_micro'], f1_macro=ours['f1_macro_present'], precision_at_1=ours['precision_at_1'], n=found['n'])
 
+# %% ../nbs/13_build.ipynb #ffa13421
 def evaluation_table(
     config:dict # Of an artifact that was trained on real questions
 )->pd.DataFrame: # A row per model and baseline
@@ -206,6 +216,7 @@ def _kinds(y, named):
     by_number = {'all':n>0, 'one tag':n==1, 'two tags':n==2, 'three or more':n>2}
     return {**by_number, 'names all of its tags':k==n, 'names some':(0<k)&(k<n), 'names none':k==0}
 
+# %% ../nbs/13_build.ipynb #3f992f50
 def error_kinds(
     real:pd.DataFrame, # Real questions
     vocab:list,        # The tags in order
@@ -227,6 +238,7 @@ def _trained(starter, vocab, work, base_model, site, distilled, tune, precision=
     run,made = distill(starter, vocab, work, start, site=site, tune=tune, precision=precision, **distilled, **kw)
     return run, dict(distillation=made)
 
+# %% ../nbs/13_build.ipynb #c731dbd0
 def _learn_real(run, real, starter, vocab, out, site, k, baselines, shrink, calibrate):
     "The run in `out` with a head that has learned from real questions; its thresholds and cross-validated scores"
     data, fold, head, y = head_data(run, real, starter, vocab, site), fold_ids(real, k), load_run(run)[0].head, multi_hot(real.tags, vocab)
@@ -238,7 +250,8 @@ def _learn_real(run, real, starter, vocab, out, site, k, baselines, shrink, cali
     figures = config_figures(cross_figures(real, vocab, prob, unseen, baselines, site))
     kinds = error_kinds(real, vocab, apply_thresholds(prob, unseen), site)
     more = dict(thresholds=dict(zip(vocab, thresholds.tolist())), evaluation=dict(figures, kinds=kinds), cross_validation=headline(figures))
-    if calibrate: more['calibration'] = dict(scale=scale, shift=shift, error=calibration(y, prob)['error'], error_before=calibration(y, raw)['error'])
+    errors = dict(error=calibration(y, prob)['error'], error_before=calibration(y, raw)['error'])
+    if calibrate: more['calibration'] = dict(scale=scale, shift=shift, **errors)
     new = fit_real(head, data, np.ones(len(real), bool))
     weights = {'head.weight': new.weight*scale, 'head.bias': new.bias*scale+shift}
     return save_weights({**load_file(run/WEIGHTS), **weights}, run, out), more
@@ -266,8 +279,9 @@ def build(
     "Train, cross-validate, export and check a model, and write its cards"
     site, work, base = load_site(site), Path(work), base_model or minilm_path()
     vocab, starter = site.tags, starter_data(site=site) if starter is None else starter
-    real = prepare(read_questions(questions), vocab)[0] if questions else None
+    real = prepare(read_questions(questions, report, encoding, site), vocab)[0] if questions else None
     if layers: base = drop_layers(base, layers, work/f'layers{layers}')
+    if distilled: distilled = dict(distilled, report=report, encoding=encoding)
     run,more = _trained(starter, vocab, work, base, site, distilled, tune, **kw)
     more.update(base_model=str(base_model or BASE_NAME), trained_on=dict(generated=dict(n=len(starter), sha256=data_digest(starter))))
     if layers: more['layers'] = layers
@@ -313,12 +327,13 @@ def scifi_build(
 ):
     "Make a model: of the site that comes with the package, or of another one"
     tune = dict(TUNE, epochs=(0,epochs), lrs=(0., (rate,rate,rate,rate_head)))
-    teach = dict(TEACH, epochs=(0,teacher_epochs), lrs=(0., dict(embeddings=teacher_rate, layers=teacher_rate, head=rate_head)), frozen_layers=teacher_frozen)
-    rows = Report(report)
-    distilled = dict(teacher=teacher, weak=weak, n_more=n_more, mix=mix, temperature=temperature, teach=teach, pieces=pieces) if teacher else None
-    with rows:
+    teacher_lrs = dict(embeddings=teacher_rate, layers=teacher_rate, head=rate_head)
+    teach = dict(TEACH, epochs=(0,teacher_epochs), lrs=(0.,teacher_lrs), frozen_layers=teacher_frozen)
+    distilled = dict(teacher=teacher, weak=weak, n_more=n_more, mix=mix, temperature=temperature, teach=teach, pieces=pieces)
+    with Report(report) as rows:
         config = build(questions, [out, *([copy] if copy else [])], work, starter_data(n_made, site=site), base_model, int8_lost, site=site,
-                       distilled=distilled, shrink=shrink, calibrate=calibrate, tune=tune, layers=layers, report=rows, encoding=encoding,
+                       distilled=distilled if teacher else None, shrink=shrink, calibrate=calibrate, tune=tune, layers=layers,
+                       report=rows, encoding=encoding,
                        seeds=tuple(range(SEEDS[0], SEEDS[0]+seeds)), precision=precision)
     if 'evaluation' in config: print(evaluation_table(config).to_string())
     print(json.dumps(config['parity'], indent=1), '->', out)

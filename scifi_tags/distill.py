@@ -27,6 +27,7 @@ from .train import data_digest,question_texts,run_batches,train
 # %% ../nbs/13a_distill.ipynb #13a00011
 TEACH = dict(TUNE, bs=32, lrs=(0., dict(embeddings=1e-4, layers=1e-4, head=4e-3)), seed=43)
 
+# %% ../nbs/13a_distill.ipynb #abdea5dc
 def fit_teacher(
     starter:pd.DataFrame, # From `starter_data`
     vocab:list,      # The tags in order
@@ -47,6 +48,7 @@ def fit_teacher(
 # %% ../nbs/13a_distill.ipynb #13a00014
 _COLUMNS = 'id','title','description','tags','split'
 
+# %% ../nbs/13a_distill.ipynb #8a50250a
 def more_questions(
     n:int,     # Questions
     site=None, # Folder of a site; default: the site that comes with the package
@@ -59,6 +61,7 @@ def more_questions(
     rows = [(f'more:{i}', title, body, sorted(tags, key=g.site.tags.index), 'train') for i,(title,body,tags) in enumerate(made)]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
+# %% ../nbs/13a_distill.ipynb #1a0dfa76
 def weak_questions(
     path:str,        # File of questions in any format that `read_questions` reads
     encoding:str=None, # Of the file
@@ -138,6 +141,7 @@ def _others(starter, site, weak, n_more, encoding, report):
     res = dict(more=more_questions(n_more, site, starter.title)) if n_more else {}
     return res|(dict(weak=weak_questions(weak, encoding, report)) if weak else {})
 
+# %% ../nbs/13a_distill.ipynb #1941d339
 def distill(
     starter:pd.DataFrame, # From `starter_data`
     vocab:list,      # The tags in order

@@ -57,6 +57,7 @@ def load_run(
     model.load_state_dict(load_file(path/WEIGHTS))
     return model.eval(), AutoTokenizer.from_pretrained(path), info
 
+# %% ../nbs/02b_encoder.ipynb #41ef3d8a
 def load_encoder(
     base_model:str, # Name on the hub, folder of a Hugging Face model, or folder of an earlier run
     n_tags:int,     # Outputs
@@ -66,7 +67,7 @@ def load_encoder(
     base_model = str(base_model)
     if (Path(base_model)/'training.json').exists():
         model,tokenizer,info = load_run(base_model)
-        if model.config.num_labels!=n_tags: raise ValueError(f'{base_model} was trained for {model.config.num_labels} tags, but the data has {n_tags}')
+        if (n:=model.config.num_labels)!=n_tags: raise ValueError(f'{base_model} was trained for {n} tags, but the data has {n_tags}')
         return model.config.model_type, model.config, tokenizer, model, info['pooling']
     config = AutoConfig.from_pretrained(base_model, num_labels=n_tags, problem_type='multi_label_classification')
     model_cls = dict(first=AutoModelForSequenceClassification, mean=MeanPoolClassifier)[pooling]
@@ -91,6 +92,7 @@ def _role(name):
     part = name.split('.')[0]
     return 'embeddings' if 'embed' in part else 'pooler' if 'pool' in part else 'layers'
 
+# %% ../nbs/02b_encoder.ipynb #c4879fa3
 def param_groups(
     model,               # Hugging Face classifier or `MeanPoolClassifier`, also inside blurr's wrapper
     layerwise:bool=False # A group for each layer, 'layers.0', 'layers.1' …, instead of one for all?
@@ -114,11 +116,12 @@ def group_lrs(
     if isinstance(lrs, (int,float,slice)) or lrs is None: return lrs
     if not isinstance(lrs, dict):
         if len(lrs)==2: return slice(*lrs)
-        if len(lrs) not in (3,4): raise ValueError(f'{len(lrs)} learning rates were given; by role there are 3 or 4: embeddings, layers, (pooler,) head')
+        if len(lrs) not in (3,4): raise ValueError(f'{len(lrs)} learning rates for 3 or 4 roles: embeddings, layers, (pooler,) head')
         lrs = dict(zip(ROLES if len(lrs)==4 else (*ROLES[:2],'head'), lrs))
     if bad:=sorted(set(lrs)-{*ROLES,'decay'}): raise ValueError(f'unknown role {bad[0]!r}: the roles are {", ".join(ROLES)}')
     return [_group_lr(g, lrs, sum(o.startswith('layers.') for o in groups)) for g in groups]
 
+# %% ../nbs/02b_encoder.ipynb #b556710d
 def _group_lr(group, lrs, n):
     "The rate of one group; `n` is the number of layers that have a group of their own"
     role,_,i = group.partition('.')

@@ -36,6 +36,7 @@ def reading(
     n = getattr(AutoConfig.from_pretrained(str(base_model)), 'max_position_embeddings', None) or 10**9
     return dict(READ, max_length=min(n-2, READ['max_length']))   # some count positions from 2
 
+# %% ../nbs/03a_head.ipynb #55538109
 def head_inputs(
     model,      # `MeanPoolClassifier`
     tokenizer,  # Its tokenizer
@@ -78,6 +79,7 @@ def _kept(f, texts, folder, name):
         with replacing(file, 'wb') as o: np.savez_compressed(o, rows=rows)
     with np.load(file) as o: return o['rows']
 
+# %% ../nbs/03a_head.ipynb #e5dcc23c
 def kept_rows(
     f,           # Function of a list of texts that returns an array with a row per text
     texts:list,  # Texts of questions
@@ -128,6 +130,7 @@ def save_weights(
     part.replace(out/WEIGHTS)
     return out
 
+# %% ../nbs/03a_head.ipynb #c90708a5
 def average(
     runs:list, # Folders of trained models
     out:Path   # Folder for the new one, with the other files of the first of `runs`

@@ -52,6 +52,7 @@ def run_onnx(
         return session.run(['logits'], {k: x[k].astype(np.int64) for k in ('input_ids','attention_mask')})[0][0]
     return np.stack([run(t) for t in texts])
 
+# %% ../nbs/04_onnx.ipynb #c99641ab
 def predict_onnx(
     path:str,          # ONNX file
     tokenizer,         # Hugging Face tokenizer
@@ -78,6 +79,7 @@ def parity(
 class ParityError(ValueError):
     "An exported model doesn't give the same answers as the trained one"
 
+# %% ../nbs/04_onnx.ipynb #d24ea149
 def check_parity(
     found:dict,            # From `parity`, with the names 'fp32' and 'int8'
     fp32_diff:float=1e-3,  # Largest difference of a probability allowed in 32 bits, where only the order of additions differs
@@ -92,6 +94,7 @@ def check_parity(
 _KNOWN = 'pooling','text','max_length','thresholds'
 _PACKAGES = 'scifi_tags','torch','transformers','tokenizers','onnx','onnxruntime'
 
+# %% ../nbs/04_onnx.ipynb #bfb6c3ea
 def make_config(
     folder:Path, # With the other three files of the artifact
     info:dict,   # Contents of `training.json`
@@ -104,6 +107,7 @@ def make_config(
                 training={k:v for k,v in info.items() if k not in (*_KNOWN,'base_model')}, versions={p: version(p) for p in _PACKAGES},
                 files={f: file_sha256(folder/f) for f in FILES[:3]}, **more)
 
+# %% ../nbs/04_onnx.ipynb #b2c5b504
 def _save_tokenizer(tokenizer, path):
     "Write the fast tokenizer without truncation and padding, which prediction sets itself"
     fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
@@ -118,6 +122,7 @@ def _find_parity(model, tokenizer, info, vocab, graphs, questions):
     probs = dict(torch=predict_torch(model, tokenizer, texts, n), **{k: predict_onnx(p, tokenizer, texts, n) for k,p in graphs.items()})
     return parity(probs, multi_hot(questions.tags, vocab), np.array([info['thresholds'][t] for t in vocab]))
 
+# %% ../nbs/04_onnx.ipynb #911b48e7
 def export_artifact(
     run:str,       # Folder of a trained model
     questions:pd.DataFrame, # Prepared questions to check parity on
@@ -134,7 +139,8 @@ def export_artifact(
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         fp32 = export_fp32(model, tmp/'fp32.onnx')
-        int8 = quantize_int8(fp32, tmp/model_file, calibration_ids(tokenizer, questions if samples is None else samples, info['max_length']))
+        ids = calibration_ids(tokenizer, questions if samples is None else samples, info['max_length'])
+        int8 = quantize_int8(fp32, tmp/model_file, ids)
         found = _find_parity(model, tokenizer, info, vocab, dict(fp32=fp32, int8=int8), questions)
         check_parity(found, int8_lost=int8_lost)
         _save_tokenizer(tokenizer, tmp/tokenizer_file)

@@ -39,8 +39,19 @@ _SIZES = ('hidden_size','num_hidden_layers','num_attention_heads','intermediate_
 _OTHER = dict(distilbert=dict(zip(_SIZES, ('dim','n_layers','n_heads','hidden_dim'))))  # architectures with other names for the sizes
 _DEBERTA = dict(relative_attention=True, pos_att_type=['c2p','p2c'])
 _MORE = dict(electra=dict(embedding_size=16), albert=dict(embedding_size=16), deberta=_DEBERTA, modernbert=dict(local_attention=8))
+
+# %% ../nbs/00e_testing.ipynb #cea5f378
 _MORE['deberta-v2'] = dict(_DEBERTA, position_buckets=8, share_att_key=True, norm_rel_ebd='layer_norm')
 
+# %% ../nbs/00e_testing.ipynb #8d3fabaf
+def _entries(arch, tok, max_length, sizes):
+    "The entries of a configuration that depend on the architecture and the tokenizer"
+    sizes = {_OTHER.get(arch, {}).get(k, k): v for k,v in zip(_SIZES, sizes)}
+    special = {f'{k}_token_id': getattr(tok, f'{t}_token_id') for k,t in dict(pad='pad', bos='cls', eos='sep').items()}
+    first = 2 if arch in ('roberta','mpnet','xlm-roberta','camembert') else 0   # the number of the first position
+    return dict(max_position_embeddings=max_length+first, **sizes, **special, **_MORE.get(arch, {}))
+
+# %% ../nbs/00e_testing.ipynb #5437e07e
 def make_tiny_model(
     folder:str,        # Folder to save model and tokenizer in
     texts:list,        # Texts to train the tokenizer on
@@ -54,15 +65,11 @@ def make_tiny_model(
     "Save an encoder of a few thousand parameters, with a tokenizer trained on `texts`"
     import torch
     from transformers import AutoConfig,AutoModel,AutoModelForMaskedLM
-    folder, tok = Path(folder), make_tokenizer(folder, texts, vocab_size, max_length, byte_level=arch=='roberta')
-    sizes = dict(zip(_SIZES, (hidden_size,layers,heads,2*hidden_size)))
-    sizes = {_OTHER.get(arch, {}).get(k, k): v for k,v in sizes.items()}
-    special = {f'{k}_token_id': getattr(tok, f'{t}_token_id') for k,t in dict(pad='pad', bos='cls', eos='sep').items()}
-    first = 2 if arch in ('roberta','mpnet','xlm-roberta','camembert') else 0   # the number of the first position
-    cfg = AutoConfig.for_model(arch, vocab_size=vocab_size, max_position_embeddings=max_length+first, **sizes, **special, **_MORE.get(arch, {}), **config)
+    tok = make_tokenizer(folder, texts, vocab_size, max_length, byte_level=arch=='roberta')
+    entries = dict(vocab_size=vocab_size, **_entries(arch, tok, max_length, (hidden_size,layers,heads,2*hidden_size)), **config)
     torch.manual_seed(0)
-    (AutoModelForMaskedLM if masked_lm else AutoModel).from_config(cfg).save_pretrained(folder)
-    return folder
+    (AutoModelForMaskedLM if masked_lm else AutoModel).from_config(AutoConfig.for_model(arch, **entries)).save_pretrained(folder)
+    return Path(folder)
 
 # %% ../nbs/00e_testing.ipynb #1e7e5015
 def make_prepared(
@@ -98,6 +105,7 @@ def wait_for(
         if time.monotonic()>end: raise TimeoutError(f'nothing within {seconds} s: {what}')
         time.sleep(every)
 
+# %% ../nbs/00e_testing.ipynb #1926cc09
 def _status(url):
     "The status of the answer at `url`, `None` where nobody answers"
     try:
@@ -121,6 +129,7 @@ def _handler(answer):
         def log_message(self, *args): pass
     return Handler
 
+# %% ../nbs/00e_testing.ipynb #f825e283
 @contextmanager
 def serve(
     answer # Function of a path that returns (status, text or bytes[, content type]), or a `BaseHTTPRequestHandler` class
@@ -140,6 +149,7 @@ def command_line(
     "The command line that runs a command of the package with this Python"
     return [sys.executable, '-c', f'from scifi_tags.commands import {name}; {name}()', *map(str, args)]
 
+# %% ../nbs/00e_testing.ipynb #d9b3218b
 def run_command(
     name:str, # A command of the package
     *args,    # Its arguments
@@ -163,6 +173,7 @@ def running(
         except subprocess.TimeoutExpired: p.kill(); p.wait()
         if p.stdout: p.stdout.close()
 
+# %% ../nbs/00e_testing.ipynb #3df5f0a4
 def kill_when(
     command:list, # A command line
     condition,    # Function without arguments
@@ -179,6 +190,7 @@ def kill_when(
 _FLAGS = '''headless no-sandbox disable-gpu disable-dev-shm-usage disable-background-networking disable-component-update disable-sync
 no-first-run hide-scrollbars'''.split()
 
+# %% ../nbs/00e_testing.ipynb #19bb8df8
 @contextmanager
 def browser(
     size:tuple=(1100,880), # Width and height of the window in pixels

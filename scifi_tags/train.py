@@ -61,7 +61,7 @@ def make_dls(
     df = df[df.split!='test'].reset_index(drop=True)
     df = df.assign(text=question_texts(df, text), target=df.target if 'target' in df else list(multi_hot(df.tags, vocab)))
     valid = df.index[df.split=='valid'].tolist()
-    if not valid or len(valid)==len(df): raise ValueError(f'the data has {len(df)-len(valid)} questions to train on and {len(valid)} to validate on')
+    if not valid or len(valid)==len(df): raise ValueError(f'{len(df)-len(valid)} questions to train on and {len(valid)} to validate on')
     block = load_blurr().TextBlock(*objects[:4], max_length=max_length, include_labels=False)
     return DataBlock(blocks=(block, MultiCategoryBlock(encoded=True, vocab=vocab)), get_x=ColReader('text'), get_y=ColReader('target'),
                      splitter=IndexSplitter(valid)).dataloaders(df, bs=bs, num_workers=0)
@@ -76,6 +76,7 @@ def _f1_by_threshold(targ, prob):
     by_tag = 2*tp/np.maximum(n, 1)
     return by_tag, (2*tp.sum(1)/np.maximum(n.sum(1), 1)+by_tag[:,targ.any(0)].mean(1))/2
 
+# %% ../nbs/03_train.ipynb #78a27ab1
 def choose_thresholds(
     targ:np.ndarray,  # Zeros and ones, shape (questions, tags)
     prob:np.ndarray,  # Probabilities, the same shape
@@ -92,10 +93,9 @@ def choose_thresholds(
 # %% ../nbs/03_train.ipynb #edbe1936
 class SmoothBCE(nn.Module):
     "Binary cross-entropy with targets of `label_smoothing` and 1-`label_smoothing` for 0 and 1, mean over questions and tags"
-    def __init__(self, label_smoothing=0., temperature=1.): super().__init__(); self.label_smoothing,self.temperature = label_smoothing,temperature
+    def __init__(self, label_smoothing=0., temperature=1.): super().__init__(); self.eps,self.t = label_smoothing,temperature
     def forward(self, logits, targ):
-        targ, t = targ.float().clamp(self.label_smoothing, 1-self.label_smoothing), self.temperature
-        return nn.functional.binary_cross_entropy_with_logits(logits/t, targ)*t**2
+        return nn.functional.binary_cross_entropy_with_logits(logits/self.t, targ.float().clamp(self.eps, 1-self.eps))*self.t**2
 
 # %% ../nbs/03_train.ipynb #7f917e0d
 def _f1_metric(name):
@@ -103,6 +103,7 @@ def _f1_metric(name):
     def f1(pred, targ): return f1_scores(targ, pred)[name]
     return AccumMetric(f1, name=name, activation=ActivationType.Sigmoid, thresh=0.5, to_np=True, flatten=False)
 
+# %% ../nbs/03_train.ipynb #f0866f9c
 def _log_line(names, row): return ' · '.join(f'{n} {v:.4f}' if isinstance(v, float) else f'{n} {v}' for n,v in zip(names, row))
 
 class Autocast(Callback):
@@ -113,6 +114,7 @@ class Autocast(Callback):
     def after_pred(self): self.learn.pred = self.pred.float()
     def after_loss(self): self.cast.__exit__(None, None, None)
 
+# %% ../nbs/03_train.ipynb #82eb1a88
 def make_learner(
     dls,                # From `make_dls`
     model,              # Hugging Face model, or `MeanPoolClassifier`
@@ -142,6 +144,7 @@ def _plain(o):
     if isinstance(o, (list,tuple)): return type(o)(map(_plain, o))
     return o.item() if isinstance(o, np.generic) else o
 
+# %% ../nbs/03_train.ipynb #2238fdf7
 def save_checkpoint(file, state, learn):
     "Write `state`, the weights and the optimizer state to `file`, atomically"
     part = file.with_suffix('.part')
@@ -184,6 +187,7 @@ class Pieces(Callback):
     def __init__(self, parts): self.parts = parts
     def before_epoch(self): self.learn.dls.loaders[0] = self.parts[self.epoch%len(self.parts)]
 
+# %% ../nbs/03_train.ipynb #14d8b224
 def cut(
     df:pd.DataFrame, # Prepared questions with a split
     n:int            # Parts
@@ -213,12 +217,13 @@ def fit_stages(
         learn.freeze_to(-1 if not stage else 1+frozen_layers if frozen_layers else 0)
         learn.create_opt()
         if opt:=state.pop('opt', None): learn.opt.load_state_dict(opt)
-        if state['epoch']<n: learn.fit_one_cycle(n, group_lrs(lr, groups), start_epoch=state['epoch'], cbs=[Checkpoint(learn.path, state, seed), *cbs])
+        if state['epoch']==n: continue
+        learn.fit_one_cycle(n, group_lrs(lr, groups), start_epoch=state['epoch'], cbs=[Checkpoint(learn.path, state, seed), *cbs])
 
 # %% ../nbs/03_train.ipynb #08fb3140
 @torch.no_grad()
 def run_batches(
-    f,                  # Function of token ids and attention mask, tensors of shape (texts, length), that returns a tensor with a row per text
+    f,                  # Function of token ids and mask, both of shape (texts, length), that returns a tensor with a row per text
     model,              # The model it runs; put in evaluation mode
     tokenizer,          # Its tokenizer
     texts:list,         # Texts of questions
@@ -242,7 +247,8 @@ def predict_torch(
     **kw                # For `run_batches`
 )->np.ndarray: # float32 of shape (texts, tags)
     "Probabilities of all tags for `texts`, in their order"
-    return run_batches(lambda ids,mask: model(input_ids=ids, attention_mask=mask).logits.float().sigmoid(), model, tokenizer, texts, max_length, **kw)
+    def f(ids, mask): return model(input_ids=ids, attention_mask=mask).logits.float().sigmoid()
+    return run_batches(f, model, tokenizer, texts, max_length, **kw)
 
 # %% ../nbs/03_train.ipynb #abe96982
 PUBLISHED = dict(base_model='distilroberta-base', pooling='first', text='description', max_length=512, bs=32, epochs=(2,3),
@@ -250,6 +256,7 @@ PUBLISHED = dict(base_model='distilroberta-base', pooling='first', text='descrip
 LATER = dict(pieces=1, temperature=1., frozen_layers=0)   # settings that the published run didn't have
 _SAVED_AS = dict(lrs='rates', label_smoothing='smooth')   # in `training.json`
 
+# %% ../nbs/03_train.ipynb #5b44b332
 def _fingerprint(*parts): return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 def data_digest(df:pd.DataFrame)->str: # SHA-256 in hexadecimal
@@ -257,6 +264,7 @@ def data_digest(df:pd.DataFrame)->str: # SHA-256 in hexadecimal
     rows = df[['id','title','description','tags','split']].astype(str).sort_values('id')
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 
+# %% ../nbs/03_train.ipynb #7ef0d93c
 def _describe(settings, df, vocab):
     "The entries of `training.json` that are known before training; `LATER` ones only where they differ, so that old runs stay valid"
     s = {_SAVED_AS.get(k, k): v for k,v in settings.items() if k not in LATER or v!=LATER[k]}
@@ -288,6 +296,7 @@ def _found_lrs(learn, state):
         state['rates'] = [best, [best/1000, best/10]]
     return state['rates']
 
+# %% ../nbs/03_train.ipynb #2675b5a1
 def _validate(objects, df, vocab, s):
     "Thresholds chosen on the validation questions, and the scores there"
     _,_,tokenizer,model = objects
@@ -305,12 +314,14 @@ def _start(s, n_tags, state):
     if 'model' not in state: try_export(objects[3])
     return objects,pooling
 
+# %% ../nbs/03_train.ipynb #08d7998e
 def _fit(s, df, vocab, objects, state, out, find_rate, **kw):
     "Train the model in `objects`; the learning rates that were used"
     pieces, frozen = s['pieces'], s['frozen_layers']
     parts = [make_dls(o, vocab, objects, s['text'], s['max_length'], s['bs']) for o in (cut(df, pieces) if pieces>1 else [df])]
     layerwise = frozen>0 or any('decay' in o for o in s['lrs'] if isinstance(o, dict))
-    learn = make_learner(parts[0], objects[3], path=out, label_smoothing=s['label_smoothing'], temperature=s['temperature'], layerwise=layerwise, **kw)
+    kw |= {k: s[k] for k in ('label_smoothing','temperature')}
+    learn = make_learner(parts[0], objects[3], path=out, layerwise=layerwise, **kw)
     lrs = _found_lrs(learn, state) if find_rate else s['lrs']
     cbs = [Pieces([o.train for o in parts])] if pieces>1 else []
     fit_stages(learn, [n*pieces for n in s['epochs']], lrs, state, s['seed'], cbs, layerwise, frozen)
@@ -370,6 +381,7 @@ def scifi_train(
                  epochs=(epochs_frozen,epochs), lrs=lrs, label_smoothing=smooth, seed=seed)
     print(json.dumps(info['valid']), '->', out)
 
+# %% ../nbs/03_train.ipynb #7a0e69c4
 def _by_role(first, layers, last, decay):
     "Rates for `group_lrs`"
     if layers is None and decay is None: return first,last
