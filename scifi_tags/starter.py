@@ -201,19 +201,27 @@ def often(self:Generator, tag):
     "`{other tag: probability}` that a question about `tag` carries it too, from the habits of the site or else from the lexicon"
     return {**self.lexicon[tag].get('often', {}), **self.habits.get('often', {}).get(tag, {})}
 
+# %% ../nbs/10_starter.ipynb #10te6130
+@patch
+def afterthoughts(self:Generator, plots, **slots):
+    "A sentence for each of `plots`, as people add them at the end of a description"
+    known = [s for s in self.templates['identify'].get('detail', []) if 'plot' in find_slots(s) and {*find_slots(s)}<={'plot', *slots}]
+    return [self.rng.choice(known).format(plot=plot, **slots) for plot in plots if known]
+
 # %% ../nbs/10_starter.ipynb #616281ec
 @patch
 def identification(self:Generator, tag=None):
     "A question that asks for a work by its plot, about `tag` if that is a medium or has plots: title, body, tags"
     (medium, plots), identify = self.memory(tag), self.site.identify
-    year = str(self.rng.randint(*self.site.years))
+    slots = dict(medium=self.medium_name(medium), year=str(self.rng.randint(*self.site.years)))
     own = [f for t in (medium,identify) if t for f in self.lexicon[t].get('frames', []) if find_slots(f)==['plot']]
     template = self.rng.choice(own if own and self.chance(0.6) else self.templates['identify']['titles'])
-    title = template.format(plot=next(iter(plots.values())), medium=self.medium_name(medium), year=year)
-    body = self.body(plots, '', 'identify', medium=self.medium_in(title, [medium]), year=year)
+    title = template.format(plot=next(iter(plots.values())), **slots)
+    slots['medium'] = self.medium_in(title, [medium])
+    also = self.afterthoughts([p for t,p in [*plots.items()][1:] if t!=medium], **slots)
     tags = {identify, tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
     if medium and self.habits.get('media'): tags |= {medium, *(t for t,p in self.often(medium).items() if self.chance(p))}
-    return title[:1].upper()+title[1:], body, tags-{None}
+    return title[:1].upper()+title[1:], ' '.join([self.body(plots, '', 'identify', **slots), *also]), tags-{None}
 
 # %% ../nbs/10_starter.ipynb #ff00a8d5
 def _parts(q, tag): return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
