@@ -61,10 +61,11 @@ def relatives(self:Generator, tag):
 # %% ../nbs/10_starter.ipynb #10te6001
 @patch
 def pick(self:Generator, slot, tag, others, used, title=''):
-    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from; often one that `title` names"
+    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from; mostly one that `title` names, if given"
+    digress = not title or self.chance(0.15)
     for source in [tag, *self.rng.sample(others, min(4, len(others)))]:
         terms = [t for t in self.terms(source, slot) if t not in used]
-        if title and self.chance(0.5): terms = [t for t in terms if len(t)>3 and t in title] or terms
+        if title: terms = [t for t in terms if len(t)>3 and t in title] or (terms if digress else [])
         if terms: return self.rng.choice(terms), source
 
 # %% ../nbs/10_starter.ipynb #0652003d
