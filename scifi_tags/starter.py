@@ -33,7 +33,7 @@ class Generator:
         self.lexicon, self.templates, self.habits = lexicon or site.lexicon(), templates or site.templates(), site.habits()
         self.counts, self.slots, self.rng = site.tag_counts(), slot_keys(self.lexicon, site.slots), random.Random(seed)
         self.implied, self._drawn, self._related = {t: implied_tags(self.lexicon, t) for t in self.lexicon}, {}, {}
-        self._plain = {}
+        self._plain, self._names, self._title = {}, {}, None
 
     @cached_property
     def universes(self): return [t for t in self.counts if not self.lexicon[t].get('topic')]
@@ -60,12 +60,21 @@ def relatives(self:Generator, tag):
 
 # %% ../nbs/10_starter.ipynb #10te6001
 @patch
+def _named(self:Generator, title, tag, slot):
+    "The terms of `tag` for `slot` that `title` names"
+    if self._title!=title: self._title,self._names = title,{}
+    key = tag,slot
+    if key not in self._names: self._names[key] = [t for t in self.terms(tag, slot) if t in title and len(t)>3]
+    return self._names[key]
+
+# %% ../nbs/10_starter.ipynb #10te6132
+@patch
 def pick(self:Generator, slot, tag, others, used, title=''):
     "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from; mostly one that `title` names, if given"
     digress = not title or self.chance(0.15)
     for source in [tag, *self.rng.sample(others, min(4, len(others)))]:
-        terms = [t for t in self.terms(source, slot) if t not in used]
-        if title: terms = [t for t in terms if len(t)>3 and t in title] or (terms if digress else [])
+        terms = title and [t for t in self._named(title, source, slot) if t not in used]
+        if not terms and digress: terms = [t for t in self.terms(source, slot) if t not in used]
         if terms: return self.rng.choice(terms), source
 
 # %% ../nbs/10_starter.ipynb #0652003d
