@@ -331,6 +331,33 @@ def _check_fit(site, entries, templates, slots, vocab):
     yield from (f'lexicon: no entry for {t}' for t in vocab if t not in entries)
     if not vocab: yield f'tags.json: no tag has at least {site.at_least} questions'
 
+# %% ../nbs/00d_site.ipynb #0d51te81
+def _weights(v): return isinstance(v, dict) and v and all(type(n) in (int,float) and n>0 for n in v.values())
+def _tables(v, ok): return isinstance(v, dict) and all(map(ok, v.values()))
+
+_HABITS = dict(
+    media=('a table of counts', _weights), themes=('a table of counts', _weights), words=('tables of counts', lambda v: _tables(v, _weights)),
+    often=('tables of shares between 0 and 1', lambda v: _tables(v, lambda o: not _check_often(o))), short=('a table of text', _table))
+
+# %% ../nbs/00d_site.ipynb #0d51te82
+def _read_habits(path):
+    "`{table: contents}`, and a list of problems"
+    if not path.exists(): return {}, []
+    found,bad = _read_toml(path)
+    for k,v in found.items():
+        if k not in _HABITS: bad.append(f'{path.name}: {k}: must be one of the tables {", ".join(_HABITS)}')
+        elif not _HABITS[k][1](v): bad.append(f'{path.name}: {k} must be {_HABITS[k][0]}')
+    return {} if bad else found, bad
+
+# %% ../nbs/00d_site.ipynb #0d51te83
+def _check_habits(habits, site, vocab):
+    "Unknown tags in `habits`"
+    media, often = {'', *site.media}, habits.get('often', {})
+    for k,known in dict(media=media, words=media, themes=vocab, often=vocab).items():
+        kind = 'medium' if known is media else 'tag'
+        yield from (f'habits.toml: {k}: {t!r} is an unknown {kind}{_closest(t, known)}' for t in habits.get(k, {}) if t not in known)
+    yield from (f'habits.toml: often.{t}: {o!r} is an unknown tag{_closest(o, vocab)}' for t,v in often.items() for o in v if o not in vocab)
+
 # %% ../nbs/00d_site.ipynb #0d51te3f
 def _check_entries(site, entries, templates, slots, vocab):
     used = {*site.slots.values(), *(slots[s] for *_,t in _each(templates) for s in find_slots(t) if s in slots)}
@@ -344,18 +371,19 @@ def _ordered(tag, entry, slots, site):
 
 # %% ../nbs/00d_site.ipynb #0d51te41
 def _read_parts(site):
-    "Lexicon, templates, and a list of all problems"
+    "Lexicon, templates, habits, and a list of all problems"
     _need_folder(site)
     entries,bad = _read_entries(site.lexicon_folder or site.folder/'lexicon')
     counts,more = _read_counts(site)
     templates,other = _read_templates(site.templates_file or site.folder/'templates.toml', not site.templates_file)
-    bad += more+other
+    habits,others = _read_habits(site.folder/'habits.toml')
+    bad += more+other+others
     vocab = [*entries] if counts is None else [t for t,n in counts.items() if n>=site.at_least]
     parts = site, entries, templates, slot_keys(entries, site.slots), vocab
     within = _check_entries(*parts)
     if bad: bad += [o for o in within if 'unknown slot' not in o]   # the slots of a file that can't be read are unknown, too
-    else: bad = [*_check_fit(*parts), *within]
-    return {t: _ordered(t, e, parts[3], site) for t,e in entries.items()}, templates, bad
+    else: bad = [*_check_fit(*parts), *_check_habits(habits, site, vocab), *within]
+    return {t: _ordered(t, e, parts[3], site) for t,e in entries.items()}, templates, habits, bad
 
 # %% ../nbs/00d_site.ipynb #0d51te42
 @patch
@@ -379,6 +407,12 @@ def lexicon(self:Site)->dict: # `{tag: entry}`; an entry also has its `file`, wh
 def templates(self:Site)->dict: # `{group: {part: [template]}}`; groups, as far as they exist, are 'titles', 'bodies' and 'identify'
     "How people ask; `SiteError` lists all problems in the folder"
     return _sound(self, 1)
+
+# %% ../nbs/00d_site.ipynb #0d51te85
+@patch
+def habits(self:Site)->dict: # `{table: contents}` of habits.toml; `{}` without that file
+    "Which tags come together; `SiteError` lists all problems in the folder"
+    return _sound(self, 2)
 
 # %% ../nbs/00d_site.ipynb #0d51te43
 def read_lexicon(

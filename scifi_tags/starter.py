@@ -7,10 +7,11 @@ __all__ = ['Generator', 'written_questions', 'term_tags', 'term_hits', 'universe
            'term_examples', 'write_questions', 'scifi_starter']
 
 # %% ../nbs/10_starter.ipynb #c96b53a5
-import json,random,re
+import json,math,random,re
 from collections import Counter
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property,lru_cache
+from itertools import accumulate,islice
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -29,9 +30,10 @@ class Generator:
         templates:dict=None # From `read_templates`; default: those of the site
     ):
         site = self.site = load_site(site)
-        self.lexicon, self.templates = lexicon or site.lexicon(), templates or site.templates()
+        self.lexicon, self.templates, self.habits = lexicon or site.lexicon(), templates or site.templates(), site.habits()
         self.counts, self.slots, self.rng = site.tag_counts(), slot_keys(self.lexicon, site.slots), random.Random(seed)
-        self.implied = {t: implied_tags(self.lexicon, t) for t in self.lexicon}
+        self.implied, self._drawn, self._related = {t: implied_tags(self.lexicon, t) for t in self.lexicon}, {}, {}
+        self._plain, self._names, self._title = {}, {}, None
 
     @cached_property
     def universes(self): return [t for t in self.counts if not self.lexicon[t].get('topic')]
@@ -45,31 +47,46 @@ class Generator:
 @patch
 def draw(self:Generator, tags):
     "One of `tags`, by the square root of their counts"
-    return self.rng.choices(tags, [self.counts[t]**0.5 for t in tags])[0]
+    sums = self._drawn.get(key := tuple(tags)) or self._drawn.setdefault(key, [*accumulate(self.counts[t]**0.5 for t in tags)])
+    return self.rng.choices(tags, cum_weights=sums)[0]
 
 # %% ../nbs/10_starter.ipynb #e4fd12e5
 @patch
 def relatives(self:Generator, tag):
     "The tags whose terms may occur together with those of `tag`, which is one of them"
     if self.site.mix: return list(self.counts)
-    return [t for t in self.universes if self.implied[t]&self.implied[tag]] or [tag]
+    if tag not in self._related: self._related[tag] = [t for t in self.universes if self.implied[t]&self.implied[tag]] or [tag]
+    return self._related[tag]
 
 # %% ../nbs/10_starter.ipynb #10te6001
 @patch
-def pick(self:Generator, slot, tag, others, used):
-    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from"
+def _named(self:Generator, title, tag, slot):
+    "The terms of `tag` for `slot` that `title` names"
+    if self._title!=title: self._title,self._names = title,{}
+    key = tag,slot
+    if key not in self._names: self._names[key] = [t for t in self.terms(tag, slot) if t in title and len(t)>3]
+    return self._names[key]
+
+# %% ../nbs/10_starter.ipynb #10te6132
+@patch
+def pick(self:Generator, slot, tag, others, used, title=''):
+    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from; mostly one that `title` names, if given"
+    digress = not title or self.chance(0.15)
     for source in [tag, *self.rng.sample(others, min(4, len(others)))]:
-        terms = [t for t in self.terms(source, slot) if t not in used]
+        terms = title and [t for t in self._named(title, source, slot) if t not in used]
+        if not terms and digress: terms = [t for t in self.terms(source, slot) if t not in used]
         if terms: return self.rng.choice(terms), source
 
 # %% ../nbs/10_starter.ipynb #0652003d
+_slots_of = lru_cache(None)(lambda template: tuple(find_slots(template)))
+
 @patch
-def fill(self:Generator, template, tag, others=()):
+def fill(self:Generator, template, tag, others=(), title=''):
     "`template` with its slots filled, and the tags of the terms used; `None` if there is no term for a slot"
     text, used, sources = template, set(), {tag}
-    for slot in find_slots(template):
+    for slot in _slots_of(template):
         others_first = used and others and self.chance(0.4)
-        found = self.pick(slot, self.rng.choice(others) if others_first else tag, list(others) if used else [], used)
+        found = self.pick(slot, self.rng.choice(others) if others_first else tag, list(others) if used else [], used, title)
         if not found: return None
         text = text.replace('{%s}'%slot, found[0], 1)
         used.add(found[0])
@@ -99,21 +116,64 @@ def title(self:Generator, tag):
 
 # %% ../nbs/10_starter.ipynb #385fbc4e
 @patch
-def sentences(self:Generator, part, tags, n=1, group='bodies', **slots):
-    "Up to `n` sentences of `part` of a body, filled with terms of `tags`"
-    tags, res, known = sorted(tags), [], self.templates.get(group, {}).get(part, [])
-    for s in self.rng.sample(known, min(3*n, len(known))):
+def _usable(self:Generator, group, part, slots):
+    "The templates of `part` that have no other slots than `slots`; all of them if that is `None`"
+    known = self.templates.get(group, {}).get(part, [])
+    key = group, part, slots
+    if slots is None: return known
+    if key not in self._plain: self._plain[key] = [s for s in known if {*_slots_of(s)}<=slots]
+    return self._plain[key]
+
+# %% ../nbs/10_starter.ipynb #10te6128
+@patch
+def _sentences(self:Generator, part, tags, group, title, slots):
+    tags, left = sorted(tags), list(self._usable(group, part, None if tags else frozenset(slots)))
+    while left:
+        i = self.rng.randrange(len(left))
+        left[i],left[-1] = left[-1],left[i]
+        s = left.pop()
         for k,v in slots.items(): s = s.replace('{%s}'%k, v)
-        if (filled:=self.fill(s, self.rng.choice(tags), tags)) and len(res)<n: res.append(filled[0])
-    return res
+        if not _slots_of(s): yield s[:1].upper()+s[1:]
+        elif tags and (filled := self.fill(s, self.rng.choice(tags), tags, title)): yield filled[0]
+
+# %% ../nbs/10_starter.ipynb #10te6103
+@patch
+def sentences(self:Generator, part, tags, n=1, group='bodies', title='', **slots):
+    "Up to `n` different sentences of `part` of a body, filled with terms of `tags`, if possible with those in `title`"
+    return list(islice(self._sentences(part, tags, group, title, slots), n))
+
+# %% ../nbs/10_starter.ipynb #10te6105
+_WORDS = dict(bodies=65, identify=105)   # the median length of a body
+_ENDS = dict(open=0.9, ask=0.85, edit=0.1, thanks=0.15)   # how many bodies have a sentence of these parts; none has two of one
 
 # %% ../nbs/10_starter.ipynb #10te6003
 @patch
-def body(self:Generator, tags):
-    "A few sentences around a question that carries `tags`"
-    parts = [*self.sentences('open', tags), *self.sentences('middle', tags, self.rng.randint(0, 2)), *self.sentences('ask', tags)]
-    if self.chance(0.3): parts += self.sentences('aside', tags)
-    return ' '.join(parts)
+def body(self:Generator, tags, title='', group='bodies', words=None, **slots):
+    "Sentences around a question that carries `tags`: a few, or sometimes many, with a median of `words`; default: as `_WORDS` says"
+    known = {k: ts for k,ts in self.templates.get(group, {}).items() if k!='titles' and not (words and k=='open')}
+    size, order = self.rng.lognormvariate(math.log(words or _WORDS[group]), 0.6), [*known]
+    todo = {k: self._sentences(k, tags, group, title, slots) for k in known}
+    found = [(k, next(todo[k], '')) for k,p in _ENDS.items() if k in known and self.chance(p)]
+    inner = {k: len(ts) for k,ts in known.items() if k not in _ENDS}
+    for _ in range(60 if inner else 0):
+        if sum(s.count(' ')+1 for _,s in found)>=size-6: break
+        part, = self.rng.choices([*inner], [*inner.values()])
+        found.append((part, next(todo[part], '')))
+    return ' '.join(s for _,s in sorted(found, key=lambda o: order.index(o[0])) if s)
+
+# %% ../nbs/10_starter.ipynb #10te6107
+@patch
+def medium(self:Generator, media):
+    "The tag of a medium, drawn by the habits of the site, or `None`; without habits one of `media`"
+    if not (shares := self.habits.get('media')): return self.draw(media) if media else None
+    return self.rng.choices([*shares], [*shares.values()])[0] or None
+
+# %% ../nbs/10_starter.ipynb #10te6108
+@patch
+def theme(self:Generator, themes):
+    "One of `themes`, drawn by the habits of the site; a theme that these don't count weighs half as much as their rarest"
+    if not (known := self.habits.get('themes')): return self.draw(themes)
+    return self.rng.choices(themes, [known.get(t, min(known.values())/2) for t in themes])[0]
 
 # %% ../nbs/10_starter.ipynb #3a1b60bc
 @patch
@@ -121,25 +181,57 @@ def memory(self:Generator, tag=None):
     "A medium, and a plot for each of up to three tags, of which `tag` comes first: `(medium or None, {tag: plot})`"
     media = [t for t in self.plotted if self.lexicon[t].get('medium')]
     themes = [t for t in self.plotted if t not in media]
-    medium = tag if tag and self.lexicon[tag].get('medium') else self.draw(media) if media else None
-    some = [self.draw(themes) for _ in range(self.rng.choice([0,1,1,2]))] if themes else []
+    medium = tag if tag and self.lexicon[tag].get('medium') else self.medium(media)
+    some = [self.theme(themes) for _ in range(self.rng.choice([0,1,1,2]))] if themes else []
     first = [tag] if tag in self.plotted else some[:1]
-    tags = dict.fromkeys(t for t in (*first, medium, *some) if t) or [self.draw(self.plotted)]
-    return medium, {t: self.rng.choice(self.terms(t, 'plot')) for t in tags if self.terms(t, 'plot')}
+    tags = [t for t in dict.fromkeys((*first, medium, *some)) if t and self.terms(t, 'plot')]
+    if not tags: tags = [self.site.identify if self.terms(self.site.identify, 'plot') else self.draw(self.plotted)]
+    return medium, {t: self.rng.choice(self.terms(t, 'plot')) for t in tags}
+
+# %% ../nbs/10_starter.ipynb #10te6111
+@patch
+def medium_name(self:Generator, tag=None):
+    "What a question calls the medium with `tag`, or one that has no tag; `''` if the site has no name for it"
+    if words := self.habits.get('words', {}).get(tag or ''): return self.rng.choices([*words], [*words.values()])[0]
+    return self.lexicon.get(tag, {}).get('medium') or ''
+
+# %% ../nbs/10_starter.ipynb #10te6114
+@patch
+def medium_in(self:Generator, title, tags):
+    "What `title` calls the medium, or else what a question with `tags` might call it"
+    words = {*self.site.media.values(), *(w for o in self.habits.get('words', {}).values() for w in o)}
+    found = [w for w in sorted(words) if re.search(rf'\b{re.escape(w)}\b', title, re.I)]
+    if found: return max(found, key=len)
+    tagged = [t for t in self.site.media if t in tags]
+    return self.medium_name(self.rng.choice(tagged) if tagged else None) or next(iter(sorted(words)), '')
+
+# %% ../nbs/10_starter.ipynb #10te6117
+@patch
+def often(self:Generator, tag):
+    "`{other tag: probability}` that a question about `tag` carries it too, from the habits of the site or else from the lexicon"
+    return {**self.lexicon[tag].get('often', {}), **self.habits.get('often', {}).get(tag, {})}
+
+# %% ../nbs/10_starter.ipynb #10te6130
+@patch
+def afterthoughts(self:Generator, plots, **slots):
+    "A sentence for each of `plots`, as people add them at the end of a description"
+    known = [s for s in self.templates['identify'].get('detail', []) if 'plot' in find_slots(s) and {*find_slots(s)}<={'plot', *slots}]
+    return [self.rng.choice(known).format(plot=plot, **slots) for plot in plots if known]
 
 # %% ../nbs/10_starter.ipynb #616281ec
 @patch
 def identification(self:Generator, tag=None):
     "A question that asks for a work by its plot, about `tag` if that is a medium or has plots: title, body, tags"
     (medium, plots), identify = self.memory(tag), self.site.identify
-    slots = dict(medium=self.lexicon.get(medium, {}).get('medium') or '', year=str(self.rng.randint(*self.site.years)))
+    slots = dict(medium=self.medium_name(medium), year=str(self.rng.randint(*self.site.years)))
     own = [f for t in (medium,identify) if t for f in self.lexicon[t].get('frames', []) if find_slots(f)==['plot']]
     template = self.rng.choice(own if own and self.chance(0.6) else self.templates['identify']['titles'])
     title = template.format(plot=next(iter(plots.values())), **slots)
-    sizes = dict(open=1, detail=self.rng.randint(1,3), ask=1)
-    parts = [s for part,n in sizes.items() for s in self.sentences(part, plots, n, 'identify', **slots)]
+    slots['medium'] = self.medium_in(title, [medium])
+    also = self.afterthoughts([p for t,p in [*plots.items()][1:] if t!=medium], **slots)
     tags = {identify, tag or medium, *(t for t in (medium, *plots) if self.chance(0.6))}
-    return title[:1].upper()+title[1:], ' '.join(parts), tags-{None}
+    if medium and self.habits.get('media'): tags |= {medium, *(t for t,p in self.often(medium).items() if self.chance(p))}
+    return title[:1].upper()+title[1:], ' '.join([self.body(plots, '', 'identify', **slots), *also]), tags-{None}
 
 # %% ../nbs/10_starter.ipynb #ff00a8d5
 def _parts(q, tag): return (q, '', {tag}) if isinstance(q, str) else (q['title'], q.get('body', ''), {tag, *q.get('tags', [])})
@@ -155,22 +247,25 @@ def written(self:Generator, tag):
 @patch
 def made(self:Generator, tag):
     "A question about `tag` made from templates: title, body, tags; `None` if there is no template for it"
-    entry, often, identify = self.lexicon[tag], dict(self.lexicon[tag].get('often', {})), self.site.identify
+    often, identify = self.often(tag), self.site.identify
     p_identify, can = often.pop(identify, 0), self.plotted and self.templates.get('identify', {}).get('titles')
     if can and (tag==identify or self.terms(tag, 'plot') and self.chance(p_identify)): return self.identification(tag)
     if not (found:=self.title(tag)): return None
     tags = implied_tags(self.lexicon, *found[1], *(t for t,p in often.items() if self.chance(p)))
-    return found[0], self.body(tags) if self.templates.get('bodies') and self.chance(0.35) else '', tags
+    return found[0], self.body(tags, found[0]) if self.templates.get('bodies') and self.chance(0.35) else '', tags
 
 # %% ../nbs/10_starter.ipynb #5ec8cf17
 @patch
 def add_noise(self:Generator, title):
-    "`title`, sometimes in lower case, without its question mark, or with two letters swapped"
-    if self.chance(0.05): title = title.lower()
+    "`title`, sometimes in lower case, without its question mark or apostrophes, with a typo, or with a name shortened"
+    for name,short in self.habits.get('short', {}).items():
+        if name in title and self.chance(0.1): title = title.replace(name, short, 1)
+    if self.chance(0.06): title = title.lower()
     if self.chance(0.08): title = title.rstrip('?')
-    if self.chance(0.05) and len(title)>8:
-        i = self.rng.randrange(2, len(title)-3)
-        title = title[:i]+title[i+1]+title[i]+title[i+2:]
+    if self.chance(0.06): title = re.sub(r"(?<=\w)['’](?=\w)", '', title)
+    if self.chance(0.06) and len(title)>8:
+        i,j = self.rng.randrange(2, len(title)-3), self.rng.choice([0,1,2])   # swapped, left out, or typed twice
+        title = title[:i]+(title[i+1]+title[i] if j==0 else title[i+1] if j==1 else title[i]*2+title[i+1])+title[i+2:]
     return title
 
 # %% ../nbs/10_starter.ipynb #10te6006
@@ -293,12 +388,15 @@ def ambiguity_report(
     return '\n'.join([f'{len(rows)} of {len(term_tags(lexicon))} terms say little about their tags', *lines])
 
 # %% ../nbs/10_starter.ipynb #55984462
+@lru_cache(4)
+def _ambiguous(lexicon): return {o['term'] for o in ambiguous_terms(json.loads(lexicon))}   # searching takes seconds
+
 def term_examples(
     lexicon:dict, # From `read_lexicon`
     skip=None     # Terms in lower case to leave out; default: the `ambiguous_terms`
 )->list: # `[(term, '', tags)]`, `tags` a set
     "Each term of the lexicon as a question of its own, with the tags that list it and everything that they imply"
-    if skip is None: skip = {o['term'] for o in ambiguous_terms(lexicon)}
+    if skip is None: skip = _ambiguous(json.dumps(lexicon))
     return [(next(iter(tags.values())), '', implied_tags(lexicon, *tags)) for term,tags in term_tags(lexicon).items() if term not in skip]
 
 # %% ../nbs/10_starter.ipynb #8cbea0cd
@@ -311,14 +409,38 @@ def made_questions(self:Generator,
     found = _distinct(lambda: self.made(self.draw(list(self.counts))), n, seen)
     return [(title, body, implied_tags(self.lexicon, *tags)) for title,body,tags in found]
 
+# %% ../nbs/10_starter.ipynb #10te6123
+@patch
+def background(self:Generator, title, tags, words=None):
+    "A body for a question of which only title and tags are written, or more text of about so many `words` for one that has a body"
+    if self.site.identify in tags and self.templates.get('identify'):
+        year = str(self.rng.randint(*self.site.years))
+        return self.body((), title, 'identify', words, medium=self.medium_in(title, tags), year=year)
+    return self.body([t for t in tags if not self.lexicon[t].get('topic')], title, words=words)
+
+# %% ../nbs/10_starter.ipynb #10te6125
+@patch
+def with_bodies(self:Generator,
+    questions,      # `[(title, body, tags)]`
+    share:float=0.5 # Of them that shall have a body
+)->list: # `[(title, body, tags)]`
+    "`questions` with a body for as many of those without one that `share` have one, and more text in half of the others"
+    bare = sum(not body for _,body,_ in questions)
+    p = 1-(1-share)*len(questions)/max(bare, 1)
+    def more(title, body, tags):
+        if not body: return self.background(title, tags) if self.chance(p) else ''
+        return f'{body} {self.background(title, tags, 30)}'.strip() if share and self.chance(0.5) else body
+    return [(title, more(title, body, tags), tags) for title,body,tags in questions]
+
 # %% ../nbs/10_starter.ipynb #b36d6563
 @patch
 def training_set(self:Generator,
     n_made:int=12_000, # Questions from templates, or as many as there are, in addition to all that are written
-    skip=None          # For `term_examples`
+    skip=None,         # For `term_examples`
+    bodies:float=0.5   # Share of the written questions that have a body, for `with_bodies`
 )->list: # Rows like those of `corpus`; their URLs are `starter:N`, and `card:N` for a term
     "What to train a model on: all written questions, `n_made` from templates, and single terms"
-    written = written_questions(self.lexicon)
+    written = self.with_bodies(written_questions(self.lexicon), bodies)
     asked = [*written, *self.made_questions(n_made, {title for title,_,_ in written})]
     rows = [(self.add_noise(title), f'starter:{i}', body, tags) for i,(title,body,tags) in enumerate(asked, 1)]
     rows += [(title, f'card:{i}', body, tags) for i,(title,body,tags) in enumerate(term_examples(self.lexicon, skip), 1)]
