@@ -336,7 +336,8 @@ def _weights(v): return isinstance(v, dict) and v and all(type(n) in (int,float)
 def _tables(v, ok): return isinstance(v, dict) and all(map(ok, v.values()))
 
 _HABITS = dict(
-    media=('a table of counts', _weights), themes=('a table of counts', _weights), words=('tables of counts', lambda v: _tables(v, _weights)),
+    media=('a table of counts', _weights), themes=('a table of counts', _weights),
+    words=('tables of counts', lambda v: _tables(v, _weights)),
     often=('tables of shares between 0 and 1', lambda v: _tables(v, lambda o: not _check_often(o))), short=('a table of text', _table))
 
 # %% ../nbs/00d_site.ipynb #0d51te82
@@ -356,7 +357,8 @@ def _check_habits(habits, site, vocab):
     for k,known in dict(media=media, words=media, themes=vocab, often=vocab).items():
         kind = 'medium' if known is media else 'tag'
         yield from (f'habits.toml: {k}: {t!r} is an unknown {kind}{_closest(t, known)}' for t in habits.get(k, {}) if t not in known)
-    yield from (f'habits.toml: often.{t}: {o!r} is an unknown tag{_closest(o, vocab)}' for t,v in often.items() for o in v if o not in vocab)
+    second = [(t,o) for t,v in often.items() for o in v if o not in vocab]
+    yield from (f'habits.toml: often.{t}: {o!r} is an unknown tag{_closest(o, vocab)}' for t,o in second)
 
 # %% ../nbs/00d_site.ipynb #0d51te3f
 def _check_entries(site, entries, templates, slots, vocab):

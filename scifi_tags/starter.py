@@ -70,7 +70,7 @@ def _named(self:Generator, title, tag, slot):
 # %% ../nbs/10_starter.ipynb #10te6132
 @patch
 def pick(self:Generator, slot, tag, others, used, title=''):
-    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and the tag it came from; mostly one that `title` names, if given"
+    "A term for `slot` that is not in `used`, from `tag` or else from one of `others`, and its tag; mostly one that `title` names, if given"
     digress = not title or self.chance(0.15)
     for source in [tag, *self.rng.sample(others, min(4, len(others)))]:
         terms = title and [t for t in self._named(title, source, slot) if t not in used]
