@@ -276,7 +276,7 @@ def question(self:Generator, tag):
     if not found: return None
     title,body,tags = found
     tags = implied_tags(self.lexicon, *tags)
-    return self.add_noise(title), body, [t for t in self.counts if t in tags]
+    return ' '.join(self.add_noise(title).split()), body, [t for t in self.counts if t in tags]
 
 # %% ../nbs/10_starter.ipynb #6372a774
 def _distinct(make, n, seen=(), tries=1000):
