@@ -26,6 +26,7 @@ import scifi_tags
 from .artifact import file_sha256,model_file
 from .baselines import TRAINED,constant_baselines,keyword_baseline,trained_baseline
 from .cards import config_site
+from .hub import model_folder
 from .infer import ArtifactError,Classifier
 from .metrics import SCORES,apply_thresholds,compare,tag_scores,with_interval
 from .preprocess import first_twin,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
@@ -225,10 +226,10 @@ def predict_proba(self:TorchRun, texts):
 
 # %% ../nbs/12_evaluate.ipynb #32d0d883
 def open_model(
-    path:str=None # Folder of an artifact or of a finished run; default: the artifact that comes with the package
+    path:str=None # Folder of an artifact or of a finished run, or a model on the hub; default: the artifact that comes with the package
 ): # `Classifier` or `TorchRun`; `ArtifactError` if it's neither
     "The model in a folder"
-    path = Path(path or Path(scifi_tags.__file__).parent/'model')
+    path = model_folder(path or None)
     if (path/'training.json').exists(): return TorchRun(path)
     if path.is_dir() and not (path/model_file).exists():
         raise ArtifactError(f'{path}: holds neither {model_file} nor training.json of a finished run')
@@ -372,7 +373,7 @@ def _read(questions, train, tags, split, **kw):
 @command
 def scifi_evaluate(
     questions:str,        # File of questions (CSV, JSON lines and others), or a folder from scifi_preprocess
-    model:str=None,       # Folder of an artifact, or of a run of scifi_train (default: the model that comes with the package)
+    model:str=None,       # Folder of an artifact, or of a run of scifi_train, or owner/name on the Hugging Face hub (default: the model that comes with the package)
     train:str=None,       # Other questions for baselines to learn from, a file or a folder (default: cross-validation); implies --baselines
     out:str='evaluation', # Folder to write to
     split:str=None,       # Score only 'train', 'valid' or 'test' (default: all)

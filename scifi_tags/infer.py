@@ -25,6 +25,7 @@ from fastcore.basics import patch
 from tokenizers import Tokenizer
 from .artifact import ArtifactError, config_file, ensure, model_file, read_config, read_json, read_tags, read_verified
 from .artifact import tags_file, threshold_array, tokenizer_file, verify_file
+from .hub import model_folder
 from .text import clean_html, clean_plain
 
 # %% ../nbs/04a_infer.ipynb #d93c923b
@@ -257,14 +258,12 @@ def predict(self:Classifier,
 # %% ../nbs/04a_infer.ipynb #00c6c271
 _models = {}
 
-def _model_folder(model): return (Path(scifi_tags.__file__).parent/'model' if model is None else Path(model)).resolve()
-
 def load_model(
-    path:str|Path=None, # Folder of the model; `None` for the one that comes with the package
+    path:str|Path=None, # Folder of the model, or owner/name[@revision] on the hub; `None` for the one that comes with the package
     threads:int=None,   # CPU threads to use; `None` for `usable_cores()`
 )->Classifier: # The same object for the same arguments: if a model changes on disk, use a new process, or `Classifier(path)`
-    "The classifier in the folder at `path`, loaded at the first call; `ArtifactError` if it can't be"
-    key = _model_folder(path),threads
+    "The classifier at `path`, loaded at the first call; `ArtifactError` if it can't be"
+    key = model_folder(path),threads
     with _lock:
         if key not in _models: _models[key] = Classifier(*key)
         return _models[key]
@@ -274,7 +273,7 @@ def _classifier(model): return model if isinstance(model, Classifier) else load_
 
 def predict_proba(
     text:str|list,   # A question, or any collection of them (a list, a column of a table); `TypeError` for anything else
-    model:str|Path|Classifier=None, # Folder of a model, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
     *,
     html:bool=False, # As for `predict`
 )->np.ndarray: # float32 from 0 to 1, shape (questions, tags), columns as in the model's `tags`; zeros for a question without content
@@ -286,7 +285,7 @@ def predict(
     text:str|list,        # A question, or any collection of them (a list, a column of a table); `TypeError` for anything else
     top:int=None,         # Give this many tags, regardless of score; `threshold` is then ignored. `ValueError` under 1
     threshold:float=None, # One threshold for all tags, `ValueError` outside 0 to 1; `None` for each tag's own, which suit rare tags better
-    model:str|Path|Classifier=None, # Folder of a model, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
     *,
     html:bool=False,      # Is the text HTML? Otherwise it is plain text, and '<b>' stays
 )->dict|list: # Score by tag, best first, for a string; a list of such, in the same order, for anything else
@@ -320,7 +319,7 @@ if hasattr(os, 'register_at_fork'): os.register_at_fork(before=_lock.acquire, af
 # %% ../nbs/04a_infer.ipynb #d6e61038
 def check_scores(
     recorded:str|Path,    # File of recorded scores
-    model:str|Path|Classifier=None, # Folder of a model, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
     tolerance:float=0.03  # Largest difference of a score that is put down to rounding
 )->float: # The largest difference found
     "Compare the scores of a model with recorded ones; `ArtifactError` if they are too far apart"

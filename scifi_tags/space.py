@@ -11,6 +11,7 @@ from pathlib import Path
 
 import scifi_tags
 from .artifact import tags_file
+from .hub import hub_client,hub_errors
 from .readers import InputError,command
 
 # %% ../nbs/05d_space.ipynb #d0000008
@@ -80,13 +81,11 @@ def check_space(
 
 # %% ../nbs/05d_space.ipynb #d40aa7fd
 def _push(folder, repo, token):
-    from huggingface_hub import HfApi
-    api = HfApi(token=token)
-    try:
+    api = hub_client(repo).HfApi(token=token)
+    with hub_errors(repo):
         api.create_repo(repo, repo_type='space', space_sdk='gradio', exist_ok=True)
         message = f'scifi_tags {scifi_tags.__version__}'
         return api.upload_folder(repo_id=repo, repo_type='space', folder_path=folder, delete_patterns='*', commit_message=message)
-    except Exception as e: raise InputError(f'{type(e).__name__}: {str(e).splitlines()[0]}') from None
 
 # %% ../nbs/05d_space.ipynb #2606761f
 @command

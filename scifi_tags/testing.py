@@ -4,16 +4,21 @@
 
 # %% auto #0
 __all__ = ['make_tokenizer', 'make_tiny_model', 'make_prepared', 'wait_for', 'serve', 'command_line', 'run_command', 'running',
-           'kill_when', 'browser']
+           'kill_when', 'HubRepo', 'HubRefusal', 'LocalHub', 'local_hub', 'hub_env', 'browser']
 
 # %% ../nbs/00e_testing.ipynb #1e7e5006
-import os,shutil,signal,subprocess,sys,time
+import json,os,shutil,signal,subprocess,sys,time
+from base64 import b64decode
 from contextlib import contextmanager
+from hashlib import sha1,sha256
 from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.error import HTTPError,URLError
+from urllib.parse import unquote
 from urllib.request import urlopen
+
+from fastcore.basics import patch
 
 # %% ../nbs/00e_testing.ipynb #1e7e5009
 def make_tokenizer(
@@ -185,6 +190,197 @@ def kill_when(
     try: wait_for(lambda: p.poll() is not None or condition(), seconds, every=.005)
     finally: p.kill()
     return p.wait()
+
+# %% ../nbs/00e_testing.ipynb #hub00002
+class HubRepo:
+    "A repository of the stand-in"
+    def __init__(self, private=False, gated=False):
+        self.private,self.gated,self.commits,self.refs,self.messages = private,gated,{},{},[]
+        self.commit({'.gitattributes': b'*.onnx filter=lfs\n'}, message='initial commit')
+
+    def commit(self, files, branch='main', removed=(), message=''):
+        "Add a commit with further `files` (name: bytes) and without those that are `removed`; its number"
+        new = {k:v for k,v in self.files(branch).items() if k not in removed}|files
+        number = sha1(repr((self.refs.get(branch), len(self.messages), sorted(new.items()))).encode()).hexdigest()
+        self.commits[number],self.refs[branch] = new,number
+        self.messages.append(message)
+        return number
+
+    def files(self, revision='main'):
+        "The files of a branch, tag or commit"
+        return self.commits.get(self.refs.get(revision, revision), {})
+
+# %% ../nbs/00e_testing.ipynb #hub00005
+class HubRefusal(Exception): "What the stand-in refuses: status, code and message"
+
+def _is_large(data): return len(data)>1_000_000
+def _oid(data): return sha256(data).hexdigest() if _is_large(data) else sha1(b'blob %d\0'%len(data)+data).hexdigest()
+def _entry(path, data):
+    large = dict(lfs=dict(oid=_oid(data), size=len(data), pointerSize=134)) if _is_large(data) else {}
+    return dict(type='file', path=path, size=len(data), oid=_oid(data), **large)
+
+# %% ../nbs/00e_testing.ipynb #hub00007
+class LocalHub:
+    "Repositories in memory, and the answers of the hub about them"
+    def __init__(self):
+        self.repos,self.large,self.calls = {},{},[]
+        self.tokens = dict(hf_write='write', hf_read='read')
+        self.trouble = lambda path: None   # a status to answer with instead; it may also wait
+
+    def add(self, name, files=(), kind='model', **kw):
+        "Add a repository with `files` (name: bytes); `kw` as for `HubRepo`"
+        repo = self.repos[kind,name] = HubRepo(**kw)
+        if files: repo.commit(dict(files))
+        return repo
+
+    def refuse(self, status, code='', message=''): raise HubRefusal(status, code, message)
+
+# %% ../nbs/00e_testing.ipynb #hub00009
+@patch
+def find(self:LocalHub, kind, name, token, write=False):
+    "The repository, for a token that may read it, or write to it"
+    repo, role = self.repos.get((kind,name)), self.tokens.get(token)
+    if token and not role: self.refuse(401, '', 'Invalid credentials in Authorization header')
+    if not repo or repo.private and not role: self.refuse(404 if role else 401, 'RepoNotFound', 'Repository not found')
+    if repo.gated and not role: self.refuse(403, 'GatedRepo', 'Access to this model is restricted')
+    if write and role!='write': self.refuse(403, '', "You don't have the rights to do this")
+    return repo
+
+@patch
+def commit_of(self:LocalHub, repo, revision):
+    "The number of the commit that `revision` names"
+    res = repo.refs.get(revision, revision)
+    return res if res in repo.commits else self.refuse(404, 'RevisionNotFound', f'Invalid rev id: {revision}')
+
+# %% ../nbs/00e_testing.ipynb #hub00012
+@patch
+def _repo_call(self:LocalHub, kind, name, token, method, what, data):
+    "The answer to a request for `what` of a repository"
+    repo, rev = self.find(kind, name, token, write=method=='POST'), unquote(what[1]) if len(what)>1 else 'main'
+    match what[0] if what else 'revision':
+        case 'revision':
+            files = [dict(rfilename=f) for f in repo.files(self.commit_of(repo, rev))]
+            return dict(id=name, sha=self.commit_of(repo, rev), private=repo.private, gated=repo.gated, siblings=files, tags=[], downloads=0, likes=0)
+        case 'tree': return [_entry(*o) for o in repo.files(self.commit_of(repo, rev)).items()]
+        case 'branch':
+            if rev in repo.refs: self.refuse(409, '', 'Reference already exists')
+            repo.refs[rev] = repo.refs['main']
+            return {}
+        case 'preupload': return dict(files=[self._preupload(repo.files(rev), o) for o in json.loads(data)['files']])
+        case 'commit': return self._commit(repo, f'{"" if kind=="model" else kind+"s/"}{name}', rev, [json.loads(o) for o in data.splitlines()])
+    self.refuse(404)
+
+# %% ../nbs/00e_testing.ipynb #hub00013
+@patch
+def _preupload(self:LocalHub, files, o):
+    known = _oid(files[o['path']]) if o['path'] in files else None
+    return dict(path=o['path'], uploadMode='lfs' if o['size']>1_000_000 else 'regular', shouldIgnore=False, oid=known)
+
+@patch
+def _commit(self:LocalHub, repo, name, branch, lines):
+    "Make a commit out of the lines that the client sent"
+    if branch not in repo.refs: self.refuse(404, 'RevisionNotFound', f'Invalid rev id: {branch}')
+    head = lines[0]['value']
+    if head.get('parentCommit', repo.refs[branch])!=repo.refs[branch]: self.refuse(412, '', 'A commit has happened since')
+    files, removed = {}, [o['value']['path'] for o in lines if o['key']=='deletedFile']
+    for key,v in ((o['key'],o['value']) for o in lines):
+        if key=='file': files[v['path']] = b64decode(v['content'])
+        if key=='lfsFile': files[v['path']] = self.large[v['oid']]
+    number = repo.commit(files, branch, removed, head['summary'])
+    return dict(success=True, commitOid=number, commitUrl=f'{self.url}/{name}/commit/{number}')
+
+# %% ../nbs/00e_testing.ipynb #hub00015
+@patch
+def _file(self:LocalHub, kind, name, token, revision, path):
+    "A file, or where it is: (status, headers, bytes)"
+    repo = self.find(kind, name, token)
+    number = self.commit_of(repo, revision)
+    if (data := repo.files(number).get(path)) is None: self.refuse(404, 'EntryNotFound', 'Entry not found')
+    head = {'X-Repo-Commit': number, 'ETag': f'"{_oid(data)}"'}
+    if not _is_large(data): return 200, head, data
+    self.large[_oid(data)] = data
+    return 302, head|{'X-Linked-Etag': f'"{_oid(data)}"', 'X-Linked-Size': str(len(data)), 'Location': f'{self.elsewhere}/large/{_oid(data)}'}, b''
+
+# %% ../nbs/00e_testing.ipynb #hub00016
+@patch
+def _batch(self:LocalHub, kind, name, token, objects):
+    "Where to send large files that the hub doesn't have yet"
+    self.find(kind, name, token, write=True)
+    def one(o): return dict(oid=o['oid'], size=o['size'], **({} if o['oid'] in self.large else dict(actions=dict(upload=dict(href=f'{self.elsewhere}/large/{o["oid"]}')))))
+    return dict(transfer='basic', objects=[one(o) for o in objects])
+
+@patch
+def _large(self:LocalHub, method, oid, data):
+    if method!='PUT': return self.large[oid]
+    if sha256(data).hexdigest()!=oid: self.refuse(400, '', 'The hash is a different one')
+    self.large[oid] = data
+    return {}
+
+# %% ../nbs/00e_testing.ipynb #hub00018
+@patch
+def _create(self:LocalHub, token, o):
+    kind, name = o.get('type') or 'model', f'{o.get("organization") or "someone"}/{o["name"]}'
+    if self.tokens.get(token)!='write': self.refuse(403 if token in self.tokens else 401, '', "You don't have the rights to create it")
+    url = dict(url=f'{self.url}/{"" if kind=="model" else kind+"s/"}{name}')
+    if (kind,name) in self.repos: return 409, {}, url
+    self.add(name, kind=kind, private=bool(o.get('private')) or o.get('visibility')=='private')
+    return url
+
+@patch
+def answer(self:LocalHub, method, path, token, data):
+    "The answer to a request: bytes, or an object for JSON; or (status, headers, one of these)"
+    match path.strip('/').split('/'):
+        case ['api','repos','create']: return self._create(token, json.loads(data))
+        case ['api','validate-yaml']: return dict(errors=[], warnings=[])
+        case ['api',('models'|'datasets'|'spaces') as kind,owner,name,*what]: return self._repo_call(kind[:-1], f'{owner}/{name}', token, method, what, data)
+        case ['large',oid]: return self._large(method, oid, data)
+        case [*kind,owner,name,'info','lfs','objects','batch']: return self._batch(*_named(kind, owner, name.removesuffix('.git')), token, json.loads(data)['objects'])
+        case [*kind,owner,name,'resolve',revision,file]: return self._file(*_named(kind, owner, name), token, unquote(revision), unquote(file))
+    self.refuse(404)
+
+def _named(kind, owner, name): return kind[0][:-1] if kind else 'model', f'{owner}/{name}'
+
+# %% ../nbs/00e_testing.ipynb #hub00019
+def _hub_handler(hub):
+    "A request handler that passes requests on to `hub`"
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = 'HTTP/1.1'
+        def do_GET(self):
+            path, data = self.path.split('?')[0], self.rfile.read(int(self.headers.get('Content-Length') or 0))
+            hub.calls.append((self.command, path))
+            try:
+                if status := hub.trouble(path): hub.refuse(status)
+                res = hub.answer(self.command, path, (self.headers['Authorization'] or '').removeprefix('Bearer '), data)
+            except HubRefusal as e: res = e.args[0], {'X-Error-Code': e.args[1], 'X-Error-Message': e.args[2]}, b'{}'
+            self.reply(*(res if isinstance(res, tuple) else (200, {}, res)))
+        def reply(self, status, headers, body):
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            for k,v in {**headers, 'Content-Length': str(len(body))}.items(): self.send_header(k, v)
+            self.end_headers()
+            if self.command!='HEAD': self.wfile.write(body)
+        def log_message(self, *args): pass
+        do_HEAD = do_POST = do_PUT = do_GET
+    return Handler
+
+# %% ../nbs/00e_testing.ipynb #hub00020
+@contextmanager
+def local_hub(): # Yields a `LocalHub`; its `url` is what `HF_ENDPOINT` must be
+    "A stand-in for the Hugging Face hub, on this machine"
+    hub = LocalHub()
+    with serve(_hub_handler(hub)) as hub.url:
+        hub.elsewhere = hub.url.replace('127.0.0.1', 'localhost')   # large files are on another host
+        yield hub
+
+# %% ../nbs/00e_testing.ipynb #hub00022
+def hub_env(
+    url:str,   # Of a `local_hub`
+    folder:str,# For the cache, and whatever else the client keeps
+    **env      # Further variables, such as `HF_TOKEN`
+)->dict: # An environment for `run_command`
+    "The variables of this process, but with the stand-in as the hub, and without a token"
+    kept = {k:v for k,v in os.environ.items() if not k.startswith(('HF_','HUGGING'))}
+    return kept|dict(HF_ENDPOINT=url, HF_HOME=str(folder), HF_HUB_DISABLE_XET='1', HF_HUB_DISABLE_TELEMETRY='1')|env
 
 # %% ../nbs/00e_testing.ipynb #1e7e5029
 _FLAGS = '''headless no-sandbox disable-gpu disable-dev-shm-usage disable-background-networking disable-component-update disable-sync
