@@ -29,6 +29,7 @@ def hub_name(
 # %% ../nbs/09_hub.ipynb #ab0900015
 class HubError(ArtifactError): "The hub can't give or take what was asked for; the message names it and the problem"
 
+# %% ../nbs/09_hub.ipynb #ab0900017
 def hub_client(
     name # What needs it, for the message
 ): # The module `huggingface_hub`; `HubError` with the command that installs it if it's missing
@@ -37,23 +38,31 @@ def hub_client(
     except ImportError: raise HubError(f"{name}: needs huggingface_hub: pip install 'scifi_tags[hub]'") from None
     return huggingface_hub
 
-# %% ../nbs/09_hub.ipynb #ab0900017
+# %% ../nbs/09_hub.ipynb #ab0900020
 _silent, _gone = "the hub doesn't answer", "the hub can't be reached"
 _away = dict(OfflineModeIsEnabled='HF_HUB_OFFLINE is set', TimeoutException=_silent, Timeout=_silent, TimeoutError=_silent,
              TransportError=_gone, ConnectionError=_gone)
-_refusals = dict(GatedRepoError='access to it must be requested on its page on the hub', RepositoryNotFoundError='the hub has no such repository, or it is private',
-                 RevisionNotFoundError='there is no such revision')
-_statuses = {401: "the hub doesn't accept the token", 403: "the token doesn't allow this", 412: 'someone else has changed it meanwhile', 429: 'too many requests: try again later'}
+_refusals = dict(GatedRepoError='access to it must be requested on its page on the hub',
+    RepositoryNotFoundError='the hub has no such repository, or it is private', RevisionNotFoundError='there is no such revision',
+    UnicodeEncodeError='the token holds a character that no token has')
+_statuses = {401: "the hub doesn't accept the token", 403: "the token doesn't allow this", 409: 'it exists already',
+             412: 'someone else has changed it meanwhile'}
+
+# %% ../nbs/09_hub.ipynb #ab0900021
+def _text(e, texts): return next((texts[o.__name__] for o in type(e).__mro__ if o.__name__ in texts), None)
 
 def _status(e): return getattr(getattr(e, 'response', None), 'status_code', 0)
 
-def _text(e, texts): return next((texts[o.__name__] for o in type(e).__mro__ if o.__name__ in texts), None)
-
 def _unreachable(e):
     "Why the hub can't be asked, if `e` says so"
+    if _status(e)==429: return 'the hub has had too many requests'
     return _text(e, _away) or (f'the hub is out of order (status {_status(e)})' if _status(e)>=500 else None)
 
-# %% ../nbs/09_hub.ipynb #ab0900018
+# %% ../nbs/09_hub.ipynb #ab0900024
+def _cache():
+    from huggingface_hub.constants import HF_HUB_CACHE
+    return HF_HUB_CACHE
+
 def _first_line(e, token):
     "The beginning of a message, without the token"
     line = next(filter(None, map(str.strip, str(e).splitlines())), '')[:200]
@@ -67,16 +76,17 @@ def hub_problem(
     if text:=_text(e, _refusals):
         if 'private' not in text: return text
         return f'{text} and your token may not read it' if token else f'{text}: then set HF_TOKEN, or run hf auth login'
-    if isinstance(e, OSError) and e.errno and e.strerror and not _unreachable(e): return ': '.join(filter(None, [e.filename,e.strerror]))
+    if not _unreachable(e) and isinstance(e, OSError) and e.errno: return f'{e.filename or _cache()}: {e.strerror}'
     return _unreachable(e) or _statuses.get(_status(e)) or _first_line(e, token)
 
-# %% ../nbs/09_hub.ipynb #ab0900020
+# %% ../nbs/09_hub.ipynb #ab0900026
 def hub_token()->str: # `None` if there is none
     "The token in the environment, or of the hub's login"
     from huggingface_hub import get_token
     try: return get_token()
     except OSError: return None   # the file can't be read
 
+# %% ../nbs/09_hub.ipynb #ab0900027
 @contextmanager
 def hub_errors(
     name:str # What messages name
@@ -86,7 +96,7 @@ def hub_errors(
     except ArtifactError: raise
     except Exception as e: raise HubError(f'{name}: {hub_problem(e, hub_token())}') from None
 
-# %% ../nbs/09_hub.ipynb #ab0900023
+# %% ../nbs/09_hub.ipynb #ab0900030
 def _files(hf, name, revision, **kw):
     "The folder of a snapshot, once its four files are in it"
     repo = name.split('@')[0]
@@ -99,12 +109,21 @@ def _files(hf, name, revision, **kw):
             revision = path.parent.name
     return path.parent
 
+# %% ../nbs/09_hub.ipynb #ab0900031
 def _cached(hf, name, revision):
     "The same out of the cache, or `None`"
     try: return _files(hf, name, revision, local_files_only=True)
     except hf.errors.LocalEntryNotFoundError: return None
 
-# %% ../nbs/09_hub.ipynb #ab0900025
+# %% ../nbs/09_hub.ipynb #ab0900033
+def _asked(hf, repo, revision):
+    "Ask the hub whether it has a revision: `None` if so, or why it can't be asked"
+    try: hf.HfApi().model_info(repo, revision=revision, timeout=hf.constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as e:
+        if not (why:=_unreachable(e)): raise
+        return why
+
+# %% ../nbs/09_hub.ipynb #ab0900034
 def fetch_model(
     repo:str,         # owner/name
     revision:str=None # Branch, tag or commit; default: the main branch
@@ -114,32 +133,31 @@ def fetch_model(
     hf = hub_client(name)
     with hub_errors(name):
         if re.fullmatch('[0-9a-f]{40}', revision or '') and (found:=_cached(hf, name, revision)): return found
-        try: hf.HfApi().model_info(repo, revision=revision, timeout=hf.constants.HF_HUB_ETAG_TIMEOUT)
-        except Exception as e:
-            if not (why:=_unreachable(e)): raise
-            if found:=_cached(hf, name, revision): return found
-            raise HubError(f"{name}: {why}, and the model isn't in the cache") from None
-        return _files(hf, name, revision)
+        if not (why:=_asked(hf, repo, revision)): return _files(hf, name, revision)
+        if found:=_cached(hf, name, revision): return found
+        raise HubError(f"{name}: {why}, and the model isn't in the cache")
 
-# %% ../nbs/09_hub.ipynb #ab0900032
-_fetched = {}
-
-def model_folder(
-    model:str|Path=None # Folder; or, as a string, owner/name or owner/name@revision; `None` for the model that comes with the package
-)->Path: # Absolute; `ArtifactError` if the name can't be right, `HubError` if it can't be had
-    "The folder of a model, after fetching it if its name is one of the hub"
-    if model is None: model = Path(scifi_tags.__file__).parent/'model'
-    folder, found = Path(model), isinstance(model, str) and hub_name(model)
-    if folder.is_dir() or not found: return _no_name(model) if _near_miss(model, folder) else folder.resolve()
-    if not found[1] and folder.parent.is_dir():
-        raise ArtifactError(f'{model}: there is no such folder in {folder.parent}; if a model on the hub is meant, write {model}@main')
-    if model not in _fetched: _fetched[model] = fetch_model(*found)
-    return _fetched[model]
-
-# %% ../nbs/09_hub.ipynb #ab0900033
+# %% ../nbs/09_hub.ipynb #ab0900041
 def _near_miss(model, folder):
     "Could it be meant as a name on the hub?"
     return isinstance(model, str) and not folder.exists() and bool(re.match(r'\w[^:\\]*[/@]', model))
 
-def _no_name(model):
+def _path(model, folder):
+    "`folder`, unless it was probably meant as a name on the hub"
+    if not _near_miss(model, folder): return folder.resolve()
     raise ArtifactError(f'{model}: there is no such folder, and models on the hub are called owner/name or owner/name@revision')
+
+# %% ../nbs/09_hub.ipynb #ab0900043
+_fetched = {}
+
+def model_folder(
+    model:str|Path=None # Folder, or a string owner/name[@revision]; `None` for the model that comes with the package
+)->Path: # Absolute; `ArtifactError` if the name can't be right, `HubError` if it can't be had
+    "The folder of a model, after fetching it if its name is one of the hub"
+    if model is None: model = Path(scifi_tags.__file__).parent/'model'
+    folder, found = Path(model), isinstance(model, str) and hub_name(model)
+    if folder.is_dir() or not found: return _path(model, folder)
+    if not found[1] and folder.parent.is_dir():
+        raise ArtifactError(f'{model}: there is no such folder in {folder.parent}; if a model on the hub is meant, write {model}@main')
+    if model not in _fetched or not _fetched[model].is_dir(): _fetched[model] = fetch_model(*found)
+    return _fetched[model]

@@ -49,11 +49,17 @@ def model_readme(
     record:dict=None  # From `read_record`: scores on a sealed test
 )->str: # Markdown with a head in YAML
     "The card of a model as the hub shows it"
-    text = _replaced(model_card(config, site, record), ('In the folder of this card:\n\n', ''), (' --model .', f' --model {repo}'), ('model="."', f'model="{repo}"'),
-                     ('"git+', '"scifi_tags[hub] @ git+'), (f']({DATASET_CARD})', f']({_page(dataset, "dataset") if dataset else DATASET_CARD})'))
+    text = _replaced(model_card(config, site, record), ('In the folder of this card:\n\n', ''), (' --model .', f' --model {repo}'),
+        ('model="."', f'model="{repo}"'), ('"git+', '"scifi_tags[hub] @ git+'),
+        (f']({DATASET_CARD})', f']({_page(dataset, "dataset") if dataset else DATASET_CARD})'))
     return text.replace('---\n', f'---\ndatasets:\n- {dataset}\n', 1) if dataset else text
 
 # %% ../nbs/09a_publish.ipynb #ab0910018
+def _described(folder):
+    try: return card_config(folder)
+    except ArtifactError as e: raise ArtifactError(f'{e}; describe this model in a README.md next to it') from None
+
+# %% ../nbs/09a_publish.ipynb #ab0910019
 def model_files(
     folder:str|Path,  # Folder of an artifact
     repo:str,         # owner/name of the model
@@ -62,30 +68,24 @@ def model_files(
     record:dict=None  # As for `model_readme`
 )->dict: # `{name on the hub: path or bytes}`; `ArtifactError` if the artifact can't be published
     "What a model's repository gets"
-    folder = Path(folder)
-    check_artifact(folder)
+    check_artifact(folder:=Path(folder))
     files, own = {f: folder/f for f in FILES}, folder/'README.md'
     if own.exists(): return {own.name: own, **files}
-    try: config = card_config(folder)
-    except ArtifactError as e: raise ArtifactError(f'{e}; describe this model in a README.md next to it') from None
+    config = _described(folder)
     if not dataset: files[DATASET_CARD] = _replaced(dataset_card(config, site), (f']({MODEL_CARD})', f']({own.name})')).encode()
     return {own.name: model_readme(config, repo, dataset, site, record).encode(), **files}
 
-# %% ../nbs/09a_publish.ipynb #ab0910021
+# %% ../nbs/09a_publish.ipynb #ab0910022
 CORPUS, IDS = 'question_details.csv', 'ids.txt'
 _head = f"""---
 configs:
 - config_name: default
   data_files: {CORPUS}
 """
-_file = f"""## The file
+_file = (f'## The file\n\n`{CORPUS}` holds $n questions that [`scifi_starter`]({DOCS}/starter.html) wrote: title, url, description and '
+    'tags, the tags as a JSON list. The model learned from more of them, and from single terms.\n\n## The starter corpus\n')
 
-`{CORPUS}` holds $n questions that [`scifi_starter`]({DOCS}/starter.html) wrote: title, url, description and tags, the tags as a JSON list. The model learned from more of them, and from single terms.
-
-## The starter corpus
-"""
-
-# %% ../nbs/09a_publish.ipynb #ab0910022
+# %% ../nbs/09a_publish.ipynb #ab0910023
 def dataset_readme(
     config:dict, # From `card_config`
     model:str,   # owner/name of the model
@@ -93,12 +93,17 @@ def dataset_readme(
     site=None    # As for `config_site`
 )->str: # Markdown with a head in YAML
     "The card of the corpus as the hub shows it"
-    text = _replaced(dataset_card(config, site), ('the model in this folder', f'[{model}]({_page(model)})'), (f']({MODEL_CARD})', f']({_page(model)})'),
-                     ('## The starter corpus\n', _file.replace('$n', f'{n:,}')))
-    lines = [o for o in text.splitlines(True) if not o.startswith('python -c "import json; ')]   # the numbers are in a file of their own
+    text = _replaced(dataset_card(config, site), ('the model in this folder', f'[{model}]({_page(model)})'),
+                     (f']({MODEL_CARD})', f']({_page(model)})'), ('## The starter corpus\n', _file.replace('$n', f'{n:,}')))
+    lines = [o for o in text.splitlines(True) if not o.startswith('python -c "import json; ')]   # ids.txt is there already
     return _head+''.join(lines).removeprefix('---\n')
 
-# %% ../nbs/09a_publish.ipynb #ab0910024
+# %% ../nbs/09a_publish.ipynb #ab0910025
+def _corpus(site, n):
+    if not site.folder: raise InputError(f'{site.domain}: a corpus needs the lexicon of its site: --site FOLDER')
+    return Generator(site, 42).corpus(n, fewer=True)   # the same seed, so a second push has nothing to send
+
+# %% ../nbs/09a_publish.ipynb #ab0910026
 def corpus_files(
     folder:str|Path, # Folder of an artifact
     model:str,       # owner/name of the model
@@ -107,15 +112,13 @@ def corpus_files(
 )->dict: # `{name on the hub: bytes}`
     "What the repository of the data set gets"
     config = card_config(folder)
-    if not (of:=config_site(config, site)).folder: raise InputError(f'{of.domain}: a corpus needs the lexicon of its site: --site FOLDER')
+    rows, ids = _corpus(config_site(config, site), n), config['trained_on'].get('real', {}).get('ids', [])
     with TemporaryDirectory() as tmp:
-        rows = Generator(of, 42).corpus(n, fewer=True)
         write_questions(rows, path:=Path(tmp)/CORPUS)
         files = {'README.md': dataset_readme(config, model, len(rows), site).encode(), CORPUS: path.read_bytes()}
-    ids = config['trained_on'].get('real', {}).get('ids', [])
     return files|({IDS: ''.join(f'{i}\n' for i in ids).encode()} if ids else {})
 
-# %% ../nbs/09a_publish.ipynb #ab0910027
+# %% ../nbs/09a_publish.ipynb #ab0910029
 def _last_commit(hf, repo, kind, private, revision):
     "The last commit of a repository or its branch, both made if they aren't there"
     api, timeout = hf.HfApi(), hf.constants.HF_HUB_ETAG_TIMEOUT
@@ -126,7 +129,16 @@ def _last_commit(hf, repo, kind, private, revision):
     if revision: api.create_branch(repo, branch=revision, repo_type=kind, exist_ok=True)
     return api.repo_info(repo, repo_type=kind, revision=revision, timeout=timeout).sha
 
-# %% ../nbs/09a_publish.ipynb #ab0910029
+# %% ../nbs/09a_publish.ipynb #ab0910031
+_message = f'scifi_tags {scifi_tags.__version__}'
+
+def _client(repo):
+    "The client, if there is a token"
+    hf = hub_client(repo)
+    if not hub_token(): raise HubError(f'{repo}: to publish, set HF_TOKEN, or run hf auth login')
+    return hf
+
+# %% ../nbs/09a_publish.ipynb #ab0910033
 @contextmanager
 def _quiet(hf):
     "Without the client's warnings, and without its progress bars where nobody watches them"
@@ -139,25 +151,23 @@ def _quiet(hf):
         log.setLevel(before)
         if bars: hf.utils.enable_progress_bars()
 
-# %% ../nbs/09a_publish.ipynb #ab0910030
+# %% ../nbs/09a_publish.ipynb #ab0910034
 def push_files(
-    files:dict,       # `{name on the hub: path or bytes}`
-    repo:str,         # owner/name
-    kind:str='model', # Or 'dataset'
+    files:dict,         # `{name on the hub: path or bytes}`
+    repo:str,           # owner/name
+    kind:str='model',   # Or 'dataset'
     private:bool=False, # Make the repository private, if it's new
-    revision:str=None # Branch to push to, made if it's new; default: the main branch
+    revision:str=None   # Branch to push to, made if it's new; default: the main one
 )->tuple: # Address of the commit, and whether it's a new one; `HubError` if it can't be made
     "Push files to the hub in one commit"
-    hf = hub_client(repo)
-    if not hub_token(): raise HubError(f'{repo}: to publish, set HF_TOKEN, or run hf auth login')
+    hf = _client(repo)
     with hub_errors(repo), _quiet(hf):
         last = _last_commit(hf, repo, kind, private, revision)
         adds = [hf.CommitOperationAdd(name, o if isinstance(o, bytes) else str(o)) for name,o in files.items()]
-        message = f'scifi_tags {scifi_tags.__version__}'
-        res = hf.HfApi().create_commit(repo, adds, commit_message=message, repo_type=kind, revision=revision, parent_commit=last)
+        res = hf.HfApi().create_commit(repo, adds, commit_message=_message, repo_type=kind, revision=revision, parent_commit=last)
     return res.commit_url, res.oid!=last
 
-# %% ../nbs/09a_publish.ipynb #ab0910035
+# %% ../nbs/09a_publish.ipynb #ab0910039
 def _checked(repo, revision=None):
     "`InputError` unless these can be a repository and a branch"
     if (found:=hub_name(repo)) is None or found[1]: raise InputError(f'{repo}: repositories on the hub are called owner/name')
@@ -169,7 +179,22 @@ def _show(files, what):
     print(what)
     for name,o in files.items(): print(f'{_size(o):>12,}  {name}')
 
-# %% ../nbs/09a_publish.ipynb #ab0910036
+# %% ../nbs/09a_publish.ipynb #ab0910040
+def _prepare(folder, repo, dataset, n, revision, sealed, site):
+    "All that is to be published: `{(kind, repository): files}`"
+    for o in filter(None, (repo,dataset)): _checked(o, revision)
+    record = read_json(Path(sealed)) if sealed else None
+    model = {('model',repo): model_files(folder, repo, dataset, site, record)}
+    return model|({('dataset',dataset): corpus_files(folder, repo, n, site)} if dataset else {})
+
+# %% ../nbs/09a_publish.ipynb #ab0910041
+def _push_all(todo, private, revision):
+    "Push the data set, then the model, whose card links to it"
+    for (kind,name),files in reversed(todo.items()):
+        url,new = push_files(files, name, kind, private, revision)
+        print(url if new else f'{name}: nothing has changed since {url}')
+
+# %% ../nbs/09a_publish.ipynb #ab0910042
 @command
 def scifi_publish(
     folder:str,       # Folder of an artifact, as scifi_build or scifi_export writes it
@@ -183,20 +208,6 @@ def scifi_publish(
     dry_run:bool=False # Send nothing, only list the files
 ):
     "Publish a model, and the starter corpus, on the Hugging Face hub, with the token in HF_TOKEN or of hf auth login"
-    for o in filter(None, (repo,dataset)): _checked(o, revision)
-    record = _record(sealed)
-    todo = {('model',repo): model_files(folder, repo, dataset, site, record)}
-    if dataset: todo[('dataset',dataset)] = corpus_files(folder, repo, n, site)
+    todo = _prepare(folder, repo, dataset, n, revision, sealed, site)
     for (kind,name),files in todo.items(): _show(files, f'{kind} {name}')
     if not dry_run: _push_all(todo, private, revision)
-
-# %% ../nbs/09a_publish.ipynb #ab0910037
-def _record(path):
-    "The record of a sealed test in a file, if one is given"
-    return read_json(Path(path)) if path else None
-
-def _push_all(todo, private, revision):
-    "Push the data set, then the model, whose card links to it"
-    for (kind,name),files in reversed(todo.items()):
-        url,new = push_files(files, name, kind, private, revision)
-        print(url if new else f'{name}: nothing has changed since {url}')

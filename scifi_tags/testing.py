@@ -198,22 +198,30 @@ class HubRepo:
         self.private,self.gated,self.commits,self.refs,self.messages = private,gated,{},{},[]
         self.commit({'.gitattributes': b'*.onnx filter=lfs\n'}, message='initial commit')
 
-    def commit(self, files, branch='main', removed=(), message=''):
-        "Add a commit with further `files` (name: bytes) and without those that are `removed`; its number"
-        new = {k:v for k,v in self.files(branch).items() if k not in removed}|files
-        number = sha1(repr((self.refs.get(branch), len(self.messages), sorted(new.items()))).encode()).hexdigest()
-        self.commits[number],self.refs[branch] = new,number
-        self.messages.append(message)
-        return number
-
     def files(self, revision='main'):
         "The files of a branch, tag or commit"
         return self.commits.get(self.refs.get(revision, revision), {})
 
+# %% ../nbs/00e_testing.ipynb #hub00101
+@patch
+def commit(self:HubRepo,
+    files:dict,       # `{name: bytes}` to add
+    branch:str='main',
+    removed:list=(),  # Names to leave out
+    message:str=''
+)->str: # Its number
+    "Add a commit to a branch"
+    new = {k:v for k,v in self.files(branch).items() if k not in removed}|files
+    number = sha1(repr((self.refs.get(branch), len(self.messages), sorted(new.items()))).encode()).hexdigest()
+    self.commits[number],self.refs[branch] = new,number
+    self.messages.append(message)
+    return number
+
 # %% ../nbs/00e_testing.ipynb #hub00005
 class HubRefusal(Exception): "What the stand-in refuses: status, code and message"
 
-def _is_large(data): return len(data)>1_000_000
+_large_from = 1_000_000   # bytes
+def _is_large(data): return len(data)>_large_from
 def _oid(data): return sha256(data).hexdigest() if _is_large(data) else sha1(b'blob %d\0'%len(data)+data).hexdigest()
 def _entry(path, data):
     large = dict(lfs=dict(oid=_oid(data), size=len(data), pointerSize=134)) if _is_large(data) else {}
@@ -246,6 +254,7 @@ def find(self:LocalHub, kind, name, token, write=False):
     if write and role!='write': self.refuse(403, '', "You don't have the rights to do this")
     return repo
 
+# %% ../nbs/00e_testing.ipynb #hub00102
 @patch
 def commit_of(self:LocalHub, repo, revision):
     "The number of the commit that `revision` names"
@@ -254,39 +263,39 @@ def commit_of(self:LocalHub, repo, revision):
 
 # %% ../nbs/00e_testing.ipynb #hub00012
 @patch
-def _repo_call(self:LocalHub, kind, name, token, method, what, data):
-    "The answer to a request for `what` of a repository"
-    repo, rev = self.find(kind, name, token, write=method=='POST'), unquote(what[1]) if len(what)>1 else 'main'
-    match what[0] if what else 'revision':
-        case 'revision':
-            files = [dict(rfilename=f) for f in repo.files(self.commit_of(repo, rev))]
-            return dict(id=name, sha=self.commit_of(repo, rev), private=repo.private, gated=repo.gated, siblings=files, tags=[], downloads=0, likes=0)
-        case 'tree': return [_entry(*o) for o in repo.files(self.commit_of(repo, rev)).items()]
-        case 'branch':
-            if rev in repo.refs: self.refuse(409, '', 'Reference already exists')
-            repo.refs[rev] = repo.refs['main']
-            return {}
-        case 'preupload': return dict(files=[self._preupload(repo.files(rev), o) for o in json.loads(data)['files']])
-        case 'commit': return self._commit(repo, f'{"" if kind=="model" else kind+"s/"}{name}', rev, [json.loads(o) for o in data.splitlines()])
-    self.refuse(404)
+def _info(self:LocalHub, repo, name, revision):
+    number = self.commit_of(repo, revision)
+    files = [dict(rfilename=f) for f in repo.files(number)]
+    return dict(id=name, sha=number, private=repo.private, gated=repo.gated, siblings=files, tags=[], downloads=0, likes=0)
+
+@patch
+def _tree(self:LocalHub, repo, name, revision): return [_entry(*o) for o in repo.files(self.commit_of(repo, revision)).items()]
+
+# %% ../nbs/00e_testing.ipynb #hub00026
+@patch
+def _branch(self:LocalHub, repo, branch):
+    if branch in repo.refs: self.refuse(409, '', 'Reference already exists')
+    repo.refs[branch] = repo.refs['main']
+    return {}
+
+@patch
+def _preupload(self:LocalHub, repo, branch, asked):
+    files = repo.files(branch)
+    def one(path, size, **kw):
+        known = _oid(files[path]) if path in files else None
+        return dict(path=path, uploadMode='lfs' if size>_large_from else 'regular', shouldIgnore=False, oid=known)
+    return dict(files=[one(**o) for o in asked['files']])
 
 # %% ../nbs/00e_testing.ipynb #hub00013
-@patch
-def _preupload(self:LocalHub, files, o):
-    known = _oid(files[o['path']]) if o['path'] in files else None
-    return dict(path=o['path'], uploadMode='lfs' if o['size']>1_000_000 else 'regular', shouldIgnore=False, oid=known)
-
 @patch
 def _commit(self:LocalHub, repo, name, branch, lines):
     "Make a commit out of the lines that the client sent"
     if branch not in repo.refs: self.refuse(404, 'RevisionNotFound', f'Invalid rev id: {branch}')
-    head = lines[0]['value']
-    if head.get('parentCommit', repo.refs[branch])!=repo.refs[branch]: self.refuse(412, '', 'A commit has happened since')
-    files, removed = {}, [o['value']['path'] for o in lines if o['key']=='deletedFile']
-    for key,v in ((o['key'],o['value']) for o in lines):
-        if key=='file': files[v['path']] = b64decode(v['content'])
-        if key=='lfsFile': files[v['path']] = self.large[v['oid']]
-    number = repo.commit(files, branch, removed, head['summary'])
+    head, last = lines[0]['value'], repo.refs[branch]
+    if head.get('parentCommit', last)!=last: self.refuse(412, '', 'A commit has happened since')
+    of = {k: [o['value'] for o in lines if o['key']==k] for k in ('file','lfsFile','deletedFile')}
+    files = {v['path']: b64decode(v['content']) for v in of['file']}|{v['path']: self.large[v['oid']] for v in of['lfsFile']}
+    number = repo.commit(files, branch, [v['path'] for v in of['deletedFile']], head['summary'])
     return dict(success=True, commitOid=number, commitUrl=f'{self.url}/{name}/commit/{number}')
 
 # %% ../nbs/00e_testing.ipynb #hub00015
@@ -299,15 +308,16 @@ def _file(self:LocalHub, kind, name, token, revision, path):
     head = {'X-Repo-Commit': number, 'ETag': f'"{_oid(data)}"'}
     if not _is_large(data): return 200, head, data
     self.large[_oid(data)] = data
-    return 302, head|{'X-Linked-Etag': f'"{_oid(data)}"', 'X-Linked-Size': str(len(data)), 'Location': f'{self.elsewhere}/large/{_oid(data)}'}, b''
+    where = {'Location': f'{self.elsewhere}/large/{_oid(data)}', 'X-Linked-Etag': head['ETag'], 'X-Linked-Size': str(len(data))}
+    return 302, head|where, b''
 
 # %% ../nbs/00e_testing.ipynb #hub00016
 @patch
 def _batch(self:LocalHub, kind, name, token, objects):
     "Where to send large files that the hub doesn't have yet"
     self.find(kind, name, token, write=True)
-    def one(o): return dict(oid=o['oid'], size=o['size'], **({} if o['oid'] in self.large else dict(actions=dict(upload=dict(href=f'{self.elsewhere}/large/{o["oid"]}')))))
-    return dict(transfer='basic', objects=[one(o) for o in objects])
+    def actions(oid): return {} if oid in self.large else dict(actions=dict(upload=dict(href=f'{self.elsewhere}/large/{oid}')))
+    return dict(transfer='basic', objects=[dict(oid=o['oid'], size=o['size'], **actions(o['oid'])) for o in objects])
 
 @patch
 def _large(self:LocalHub, method, oid, data):
@@ -326,35 +336,58 @@ def _create(self:LocalHub, token, o):
     self.add(name, kind=kind, private=bool(o.get('private')) or o.get('visibility')=='private')
     return url
 
+# %% ../nbs/00e_testing.ipynb #hub00103
+@patch
+def _repo_call(self:LocalHub, kind, name, token, method, what, data):
+    "The answer to a request for `what` of a repository"
+    repo, place = self.find(kind, name, token, write=method=='POST'), f'{"" if kind=="model" else kind+"s/"}{name}'
+    match [unquote(o) for o in what]:
+        case []: return self._info(repo, name, 'main')
+        case ['revision',revision]: return self._info(repo, name, revision)
+        case ['tree',revision]: return self._tree(repo, name, revision)
+        case ['branch',branch]: return self._branch(repo, branch)
+        case ['preupload',branch]: return self._preupload(repo, branch, json.loads(data))
+        case ['commit',branch]: return self._commit(repo, place, branch, [json.loads(o) for o in data.splitlines()])
+    self.refuse(404)
+
+# %% ../nbs/00e_testing.ipynb #hub00104
+def _named(kind, owner, name): return kind[0][:-1] if kind else 'model', f'{owner}/{name}'
+
 @patch
 def answer(self:LocalHub, method, path, token, data):
     "The answer to a request: bytes, or an object for JSON; or (status, headers, one of these)"
     match path.strip('/').split('/'):
         case ['api','repos','create']: return self._create(token, json.loads(data))
         case ['api','validate-yaml']: return dict(errors=[], warnings=[])
-        case ['api',('models'|'datasets'|'spaces') as kind,owner,name,*what]: return self._repo_call(kind[:-1], f'{owner}/{name}', token, method, what, data)
+        case ['api',('models'|'datasets'|'spaces') as kind,owner,name,*what]:
+            return self._repo_call(kind[:-1], f'{owner}/{name}', token, method, what, data)
         case ['large',oid]: return self._large(method, oid, data)
-        case [*kind,owner,name,'info','lfs','objects','batch']: return self._batch(*_named(kind, owner, name.removesuffix('.git')), token, json.loads(data)['objects'])
-        case [*kind,owner,name,'resolve',revision,file]: return self._file(*_named(kind, owner, name), token, unquote(revision), unquote(file))
+        case [*kind,owner,name,'info','lfs','objects','batch']:
+            return self._batch(*_named(kind, owner, name.removesuffix('.git')), token, json.loads(data)['objects'])
+        case [*kind,owner,name,'resolve',revision,file]:
+            return self._file(*_named(kind, owner, name), token, unquote(revision), unquote(file))
     self.refuse(404)
 
-def _named(kind, owner, name): return kind[0][:-1] if kind else 'model', f'{owner}/{name}'
-
 # %% ../nbs/00e_testing.ipynb #hub00019
+@patch
+def reply(self:LocalHub, method, path, token, data):
+    "Status, headers and bytes of the answer to any request"
+    self.calls.append((method, path))
+    try:
+        if status := self.trouble(path): self.refuse(status)
+        res = self.answer(method, path, token, data)
+    except HubRefusal as e: res = e.args[0], {'X-Error-Code': e.args[1], 'X-Error-Message': e.args[2]}, {}
+    status,headers,body = res if isinstance(res, tuple) else (200,{},res)
+    return status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
+
+# %% ../nbs/00e_testing.ipynb #hub00029
 def _hub_handler(hub):
     "A request handler that passes requests on to `hub`"
     class Handler(BaseHTTPRequestHandler):
         protocol_version = 'HTTP/1.1'
         def do_GET(self):
-            path, data = self.path.split('?')[0], self.rfile.read(int(self.headers.get('Content-Length') or 0))
-            hub.calls.append((self.command, path))
-            try:
-                if status := hub.trouble(path): hub.refuse(status)
-                res = hub.answer(self.command, path, (self.headers['Authorization'] or '').removeprefix('Bearer '), data)
-            except HubRefusal as e: res = e.args[0], {'X-Error-Code': e.args[1], 'X-Error-Message': e.args[2]}, b'{}'
-            self.reply(*(res if isinstance(res, tuple) else (200, {}, res)))
-        def reply(self, status, headers, body):
-            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+            data, token = self.rfile.read(int(self.headers.get('Content-Length') or 0)), self.headers['Authorization'] or ''
+            status,headers,body = hub.reply(self.command, self.path.split('?')[0], token.removeprefix('Bearer '), data)
             self.send_response(status)
             for k,v in {**headers, 'Content-Length': str(len(body))}.items(): self.send_header(k, v)
             self.end_headers()
