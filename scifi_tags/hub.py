@@ -66,8 +66,9 @@ def _cache():
 def _first_line(e, token):
     "The beginning of a message, without the token"
     line = next(filter(None, map(str.strip, str(e).splitlines())), '')[:200]
-    return f'{type(e).__name__}: {line.replace(token, "…") if token else line}'
+    return ': '.join([type(e).__name__, line.replace(token, '…') if token else line])
 
+# %% ../nbs/09_hub.ipynb #ab0900025
 def hub_problem(
     e:Exception, # From the client
     token:str=None # The token in use: it's never part of the message
@@ -79,14 +80,14 @@ def hub_problem(
     if not _unreachable(e) and isinstance(e, OSError) and e.errno: return f'{e.filename or _cache()}: {e.strerror}'
     return _unreachable(e) or _statuses.get(_status(e)) or _first_line(e, token)
 
-# %% ../nbs/09_hub.ipynb #ab0900026
+# %% ../nbs/09_hub.ipynb #ab0900027
 def hub_token()->str: # `None` if there is none
     "The token in the environment, or of the hub's login"
     from huggingface_hub import get_token
     try: return get_token()
     except OSError: return None   # the file can't be read
 
-# %% ../nbs/09_hub.ipynb #ab0900027
+# %% ../nbs/09_hub.ipynb #ab0900028
 @contextmanager
 def hub_errors(
     name:str # What messages name
@@ -96,7 +97,7 @@ def hub_errors(
     except ArtifactError: raise
     except Exception as e: raise HubError(f'{name}: {hub_problem(e, hub_token())}') from None
 
-# %% ../nbs/09_hub.ipynb #ab0900030
+# %% ../nbs/09_hub.ipynb #ab0900031
 def _files(hf, name, revision, **kw):
     "The folder of a snapshot, once its four files are in it"
     repo = name.split('@')[0]
@@ -109,13 +110,13 @@ def _files(hf, name, revision, **kw):
             revision = path.parent.name
     return path.parent
 
-# %% ../nbs/09_hub.ipynb #ab0900031
+# %% ../nbs/09_hub.ipynb #ab0900032
 def _cached(hf, name, revision):
     "The same out of the cache, or `None`"
     try: return _files(hf, name, revision, local_files_only=True)
     except hf.errors.LocalEntryNotFoundError: return None
 
-# %% ../nbs/09_hub.ipynb #ab0900033
+# %% ../nbs/09_hub.ipynb #ab0900034
 def _asked(hf, repo, revision):
     "Ask the hub whether it has a revision: `None` if so, or why it can't be asked"
     try: hf.HfApi().model_info(repo, revision=revision, timeout=hf.constants.HF_HUB_ETAG_TIMEOUT)
@@ -123,7 +124,7 @@ def _asked(hf, repo, revision):
         if not (why:=_unreachable(e)): raise
         return why
 
-# %% ../nbs/09_hub.ipynb #ab0900034
+# %% ../nbs/09_hub.ipynb #ab0900035
 def fetch_model(
     repo:str,         # owner/name
     revision:str=None # Branch, tag or commit; default: the main branch
@@ -137,22 +138,22 @@ def fetch_model(
         if found:=_cached(hf, name, revision): return found
         raise HubError(f"{name}: {why}, and the model isn't in the cache")
 
-# %% ../nbs/09_hub.ipynb #ab0900041
+# %% ../nbs/09_hub.ipynb #ab0900042
 def _near_miss(model, folder):
     "Could it be meant as a name on the hub?"
     return isinstance(model, str) and not folder.exists() and bool(re.match(r'\w[^:\\]*[/@]', model))
 
 def _path(model, folder):
     "`folder`, unless it was probably meant as a name on the hub"
-    if not _near_miss(model, folder): return folder.resolve()
+    if not _near_miss(model, folder): return folder
     raise ArtifactError(f'{model}: there is no such folder, and models on the hub are called owner/name or owner/name@revision')
 
-# %% ../nbs/09_hub.ipynb #ab0900043
+# %% ../nbs/09_hub.ipynb #ab0900044
 _fetched = {}
 
 def model_folder(
     model:str|Path=None # Folder, or a string owner/name[@revision]; `None` for the model that comes with the package
-)->Path: # Absolute; `ArtifactError` if the name can't be right, `HubError` if it can't be had
+)->Path: # `ArtifactError` if the name can't be right, `HubError` if it can't be had
     "The folder of a model, after fetching it if its name is one of the hub"
     if model is None: model = Path(scifi_tags.__file__).parent/'model'
     folder, found = Path(model), isinstance(model, str) and hub_name(model)

@@ -263,7 +263,7 @@ def load_model(
     threads:int=None,   # CPU threads to use; `None` for `usable_cores()`
 )->Classifier: # The same object for the same arguments: if a model changes on disk, use a new process, or `Classifier(path)`
     "The classifier at `path`, loaded at the first call; `ArtifactError` if it can't be"
-    key = model_folder(path),threads
+    key = model_folder(path).resolve(),threads
     with _lock:
         if key not in _models: _models[key] = Classifier(*key)
         return _models[key]
