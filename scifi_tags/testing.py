@@ -10,6 +10,7 @@ __all__ = ['make_tokenizer', 'make_tiny_model', 'make_prepared', 'wait_for', 'se
 import json,os,shutil,signal,subprocess,sys,time
 from base64 import b64decode
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha1,sha256
 from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
 from pathlib import Path
@@ -222,6 +223,7 @@ class HubRefusal(Exception): "What the stand-in refuses: status, code and messag
 
 _large_from = 1_000_000   # bytes
 def _is_large(data): return len(data)>_large_from
+@lru_cache(64)
 def _oid(data): return sha256(data).hexdigest() if _is_large(data) else sha1(b'blob %d\0'%len(data)+data).hexdigest()
 def _entry(path, data):
     large = dict(lfs=dict(oid=_oid(data), size=len(data), pointerSize=134)) if _is_large(data) else {}
