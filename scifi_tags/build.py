@@ -245,8 +245,9 @@ def _learn_real(run, real, starter, vocab, out, site, k, baselines, shrink, cali
     raw = cross_validate(head, data, fold)
     scale,shift = platt(raw, y) if calibrate else (1.,0.)
     prob = rescale(raw, scale, shift) if calibrate else raw
-    thresholds = choose_thresholds(y, prob, shrink).astype(float).round(4)   # to ship; those for the scores are from other folds
-    unseen = fold_thresholds(y, prob, fold, shrink=shrink)
+    kw = dict(shrink=shrink, counts=[max(site.tag_counts()[t], 1) for t in vocab])
+    thresholds = choose_thresholds(y, prob, **kw).astype(float).round(4)   # to ship; those for the scores are from other folds
+    unseen = fold_thresholds(y, prob, fold, **kw)
     figures = config_figures(cross_figures(real, vocab, prob, unseen, baselines, site))
     kinds = error_kinds(real, vocab, apply_thresholds(prob, unseen), site)
     more = dict(thresholds=dict(zip(vocab, thresholds.tolist())), evaluation=dict(figures, kinds=kinds), cross_validation=headline(figures))
