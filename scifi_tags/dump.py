@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from tqdm import tqdm
 
 from .collect import COLUMNS,csv_path,question_row,site_domain
-from .readers import InputError,command,parse_tags
+from .readers import InputError,command,keep_apart,parse_tags
 from .site import SITE,question_url
 from .text import clean_title,replacing
 
@@ -197,6 +197,7 @@ def convert_dump(
     bar=None            # Progress bar of tqdm, in bytes; default: none
 )->Dumped: # `questions` is the number of rows that were written
     "Write the questions of a data dump as `question_details.csv`"
+    keep_apart(**{'the dump':str(path), '--out':str(out)})
     best = _Best(top, site)
     with replacing(csv_path(out)) as f:
         w = csv.DictWriter(f, COLUMNS, lineterminator='\n')
