@@ -236,7 +236,11 @@ def _once(pairs):
 
 def _constant(name): raise Problem(f'{name} is not JSON')
 
-_json = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
+def _number(text):
+    if abs(res:=float(text))==float('inf'): raise Problem(f'{text[:20]} is too large a number')
+    return res
+
+_json = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant, parse_float=_number)
 
 # %% ../nbs/00g_rows.ipynb #97c2b90f
 def _object(value, text):
@@ -249,7 +253,7 @@ def _object(value, text):
 # %% ../nbs/00g_rows.ipynb #d05ebe8b
 def _why(e):
     if isinstance(e, json.JSONDecodeError): return f'{e.msg}, at position {e.colno}'
-    return 'nested too deeply' if isinstance(e, RecursionError) else e
+    return 'nested too deeply' if isinstance(e, RecursionError) else 'a number has too many digits'
 
 def _json_row(src, line, text):
     "The row in a line; `None` if it is blank"
@@ -292,14 +296,16 @@ def _values(text, i, end, api=False):
         if end and text[i:i+1]==',': i = _skip(text, i+1)
         elif end and text[i:i+1]!=end:
             yield Row(line+text.count('\n', last, i), None, f'not JSON from here on: , or {end} expected'); return
+    if end and not api and (i:=_skip(text, i+1))<len(text):
+        yield Row(line+text.count('\n', last, i), None, 'not JSON from here on: the array has ended')
 
 # %% ../nbs/00g_rows.ipynb #2bc44f9e
 def _items(text, i):
     "Where the array of rows begins in the only object of `text`; `None` if it has none"
     try: value,end = _json.raw_decode(text, i)
     except (Problem,ValueError,RecursionError): return
-    key = next((k for k in _lists if isinstance(value, dict) and isinstance(value.get(k), list)), None)
-    found = list(re.finditer(rf'"{key}"\s*:\s*\[', text)) if _skip(text, end)==len(text) else []
+    keys = [k for k in _lists if isinstance(value, dict) and isinstance(value.get(k), list)]
+    found = list(re.finditer(rf'"{keys[0]}"\s*:\s*\[', text)) if len(keys)==1 and _skip(text, end)==len(text) else []
     return found[0].end() if len(found)==1 else None
 
 # %% ../nbs/00g_rows.ipynb #abede966
