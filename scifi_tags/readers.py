@@ -16,7 +16,7 @@ from typing import Annotated,NamedTuple
 
 from fastcore.basics import patch
 from .lines import InputError
-from .rows import COLUMNS,Row,Rows,SUFFIXES,known_columns,open_rows,reads_suffix
+from .rows import COLUMNS,Row,Rows,SUFFIXES,Short,known_columns,open_rows,reads_suffix
 from .text import clean_html,missing,question_text
 
 # %% ../nbs/00c_readers.ipynb #1b4dfcea
@@ -202,6 +202,14 @@ def _places(columns, by_name):
     known = known_columns(columns)
     return [[(k,columns[known[k][0]] if by_name else known[k][0]) for k in some if k in known] for some in COLUMNS.values()]
 
+# %% ../nbs/00c_readers.ipynb #3b6caa8f
+def _check_short(values, places, need):
+    "`InputError` if a row that ends early lacks a column that is needed"
+    titles,texts,tags,urls,ids = places
+    where = dict(text=titles+texts, tags=tags, url=urls+ids, id=ids+urls)
+    if all(any(at<values.n for _,at in where[k]) for k in need): return
+    raise InputError(f'{len(values)} columns expected, {values.n} found')
+
 # %% ../nbs/00c_readers.ipynb #43cbd14b
 def _question(row, places, need, site):
     "The question in a row; `InputError` if there is none"
@@ -209,6 +217,7 @@ def _question(row, places, need, site):
     if problem: raise InputError(problem)
     if isinstance(values, str): return Question(line, values, '', False, None, '', '', values)
     if not places and (problem:=_lacking(tuple(values), need)): raise InputError(problem)
+    if isinstance(values, Short): _check_short(values, places, need)
     titles,texts,tags,urls,ids = places or _places(tuple(values), True)
     url,id = _address(values, urls, ids, site)
     if not url and 'url' in need: raise InputError('no url')
