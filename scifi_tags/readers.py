@@ -23,10 +23,11 @@ from .text import clean_html,missing,question_text
 _all_ = ['InputError','Row','Rows','SUFFIXES','open_rows']   # of the pages before, under the name that everything else imports
 
 # %% ../nbs/00c_readers.ipynb #35dc8c34
-_quoted = r"""(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
+_quoted = r"""[uU]?(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
 
 def _string(token):
     "The value of a string literal of JSON or Python; `None` if it isn't valid"
+    token = token.lstrip('uU')   # as Python 2 printed them
     if '\\' not in token: return token[1:-1]
     for read in json.loads,ast.literal_eval:
         try: return read(token)
