@@ -265,16 +265,26 @@ def _number(url, site):
     return m[1]
 
 # %% ../nbs/00c_readers.ipynb #c832da33
+def _listed_url(values, where):
+    "The address or number in a row; `InputError` if there is none, but something else"
+    some = [values] if isinstance(values, str) else [values[at] for _,at in where]
+    if url:=next((_whole(v) or str(v).strip() for v in some if not missing(v) and str(v).strip()), ''): return url
+    cells = values.values() if isinstance(values, dict) else values
+    if any(str(v).strip() for v in cells if not missing(v)): raise InputError('no address or number of a question')
+    return ''
+
+# %% ../nbs/00c_readers.ipynb #e1e415fd
 def _listed_urls(rows):
     "`(line, address or number)` for each row"
     if rows.columns is not None and not any(_places(tuple(rows.columns), False)[3:]):
         raise InputError(f'{rows.name}:1: no column url, Post Link or Id among {", ".join(map(repr, rows.columns))[:200]}')
     for line,values,problem in rows:
-        if problem: raise InputError(f'{rows.name}:{line}: {problem}')
         by_name = isinstance(values, dict)
         *_,urls,ids = _places(tuple(values if by_name else rows.columns or ()), by_name)
-        some = [values] if isinstance(values, str) else [values[at] for _,at in urls+ids]
-        yield line,next((_whole(v) or str(v).strip() for v in some if not missing(v)), '')
+        try:
+            if problem: raise InputError(problem)
+            yield line,_listed_url(values, urls+ids)
+        except InputError as e: raise InputError(f'{rows.name}:{line}: {e}') from None
 
 # %% ../nbs/00c_readers.ipynb #669796a8
 def read_ids(
@@ -284,7 +294,10 @@ def read_ids(
 )->dict: # `{number: address}` in the order of the file, each once; '' where the file has only a number
     "Read which questions to collect; `InputError` if a line can't be right"
     res,site,path = {},getattr(site, 'domain', site),str(path)
-    with open_rows(path, None if reads_suffix(path) else f'{path}.txt', encoding) as rows:
+    name = path if reads_suffix(path) else f'{path}.txt'
+    try: rows = open_rows(path, name, encoding)
+    except InputError as e: raise InputError(f'{path}{str(e).removeprefix(name)}') from None
+    with rows:
         rows.name = path
         for line,url in _listed_urls(rows):
             try:
