@@ -147,7 +147,8 @@ def read_rows(
     "The rows of a file that a collector wrote, to the letter; `InputError` if one of them is damaged"
     rows = open_rows(path)
     if missing:=[c for c in columns if c not in (rows.columns or ())]: raise InputError(f'{path}:1: no column {", ".join(missing)}')
-    if only and (more:=[c for c in rows.columns if c not in columns]): raise InputError(f'{path}:1: column {", ".join(more)} would be lost: name another file')
+    if only and (more:=', '.join(c for c in rows.columns if c not in columns)):
+        raise InputError(f'{path}:1: column {more} would be lost: name another file')
     for line,values,problem in rows:
         row = {} if problem else {c: values[rows.columns.index(c)] for c in columns}
         if not problem and not all(row.get(c, c) for c in ('url','tags')): problem = 'no url or no tags: is it cut off?'

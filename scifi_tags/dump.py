@@ -40,7 +40,8 @@ def _decoder(head):
 # %% ../nbs/01a_dump.ipynb #d0val001
 _CONTROL = bytes([*range(9), 11, 12, *range(14, 32)])
 _bad_re = re.compile('\udced[\udca0-\udcbf][\udc80-\udcbf]|[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
-_reference_re = re.compile(r'&(?!(?:lt|gt|amp|quot|apos|#xA|#xD|#x9|#10|#13|#9);)(?:#x([0-9a-fA-F]{1,40});|#([0-9]{1,40});|[A-Za-z]\w{0,39};)?')
+_reference_re = re.compile('&(?!(?:lt|gt|amp|quot|apos|#xA|#xD|#x9|#10|#13|#9);)'
+                           r'(?:#x([0-9a-fA-F]{1,40});|#([0-9]{1,40});|[A-Za-z]\w{0,39};)?')
 _open_re = re.compile(r'&[^;&<]{0,42}\Z')
 
 def _is_valid(n): return n in (9,10,13) or 32<=n<0xd800 or 0xdfff<n<0xfffe or 0xffff<n<0x110000

@@ -190,7 +190,7 @@ def _what(r, res, words):
 def _questions(self:Client, items):
     "The questions among the items of an answer; a line reports how many others there are"
     res = [q for q in items if _is_question(q)]
-    if len(res)<len(items): self.bar.write(f'{len(items)-len(res)} of {len(items)} items of an answer have no number, and are left out', file=sys.stderr)
+    if n:=len(items)-len(res): self.bar.write(f'{n} of {len(items)} items of an answer have no number, and are left out', file=sys.stderr)
     return res
 
 # %% ../nbs/01_fetch.ipynb #f91d9536

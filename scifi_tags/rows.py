@@ -362,7 +362,8 @@ def _by_line(src, kind):
 def _dicts(batch):
     "The rows of a batch of Parquet; only known columns if others hold what Python can't, such as a date in the year 20,000"
     try: return batch.to_pylist()
-    except (ValueError,OverflowError,TypeError): return batch.select(sorted(sum(known_columns(tuple(batch.schema.names)).values(), []))).to_pylist()
+    except (ValueError,OverflowError,TypeError): known = known_columns(tuple(batch.schema.names)).values()
+    return batch.select(sorted(sum(known, []))).to_pylist()
 
 # %% ../nbs/00g_rows.ipynb #d45bb5cd
 def _parquet(path, name):
