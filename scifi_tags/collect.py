@@ -141,11 +141,14 @@ def write_csv(
 # %% ../nbs/00b_collect.ipynb #b0rows01
 def read_rows(
     path:str,       # File that a collector wrote
-    columns=COLUMNS # Its columns; others are left out
+    columns=COLUMNS,# Its columns; others are left out
+    only:bool=False # Are others an `InputError`, since the file will be replaced?
 ): # Generator of dicts
     "The rows of a file that a collector wrote, to the letter; `InputError` if one of them is damaged"
     rows = open_rows(path)
     if missing:=[c for c in columns if c not in (rows.columns or ())]: raise InputError(f'{path}:1: no column {", ".join(missing)}')
+    if only and (more:=', '.join(c for c in rows.columns if c not in columns)):
+        raise InputError(f'{path}:1: column {more} would be lost: name another file')
     for line,values,problem in rows:
         row = {} if problem else {c: values[rows.columns.index(c)] for c in columns}
         if not problem and not all(row.get(c, c) for c in ('url','tags')): problem = 'no url or no tags: is it cut off?'
@@ -165,7 +168,7 @@ class Collection:
         for part in self.out.parent.glob(f'{self.out.name}.*.part'): part.unlink() # of a run that was killed
         self.rows, self.failed, self.notes = {}, {}, []
         try:
-            if keep and self.out.exists(): self.rows = {question_id(row['url']): row for row in read_rows(self.out)}
+            if keep and self.out.exists(): self.rows = {question_id(row['url']): row for row in read_rows(self.out, only=True)}
             for record in self.journal: self._take(record)
         except ValueError: self.journal.close(delete=not self.journal.size); raise
 

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from tqdm import tqdm
 
 from .collect import COLUMNS,csv_path,question_row,site_domain
-from .readers import InputError,command,parse_tags
+from .readers import InputError,command,keep_apart,parse_tags
 from .site import SITE,question_url
 from .text import clean_title,replacing
 
@@ -40,16 +40,22 @@ def _decoder(head):
 # %% ../nbs/01a_dump.ipynb #d0val001
 _CONTROL = bytes([*range(9), 11, 12, *range(14, 32)])
 _bad_re = re.compile('\udced[\udca0-\udcbf][\udc80-\udcbf]|[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
-_reference_re = re.compile('&#(?!(?:xA|xD|x9|10|13|9);)(?:x([0-9a-fA-F]{1,20})|([0-9]{1,20}));')
-_open_re = re.compile('&[^;&<]{0,24}\\Z')
+_reference_re = re.compile('&(?!(?:lt|gt|amp|quot|apos|#xA|#xD|#x9|#10|#13|#9);)'
+                           r'(?:#x([0-9a-fA-F]{1,40});|#([0-9]{1,40});|[A-Za-z]\w{0,39};)?')
+_open_re = re.compile(r'&[^;&<]{0,42}\Z')
 
 def _is_valid(n): return n in (9,10,13) or 32<=n<0xd800 or 0xdfff<n<0xfffe or 0xffff<n<0x110000
+
+def _is_allowed(reference):
+    "Does XML allow a match of `_reference_re`? Not if it's an ampersand alone, or has a name that only HTML knows"
+    digits = reference[1] or reference[2]
+    return bool(digits) and _is_valid(int(digits, 16 if reference[1] else 10))
 
 # %% ../nbs/01a_dump.ipynb #d0val0p1
 def _valid(text):
     "`text` as UTF-8, with a space for each character or reference that XML doesn't allow, and their number"
-    bad = [m for m in _reference_re.finditer(text) if not _is_valid(int(m[1] or m[2], 16 if m[1] else 10))]
-    for m in reversed(bad): text = f'{text[:m.start()]} {text[m.end():]}'
+    bad = []
+    text = _reference_re.sub(lambda m: m[0] if _is_allowed(m) else bad.append(m) or ' ', text)
     try:
         data = text.encode()
         if len(data.translate(None, _CONTROL))==len(data) and '\ufffe' not in text and '\uffff' not in text: return data,len(bad)
@@ -86,7 +92,7 @@ def feed(self:_Posts, data, last=False):
     if not self.decode: self.decode = _decoder(data)
     try: text = self.rest+self.decode(data, last)
     except UnicodeError as e: raise InputError(f'damaged after {self.rows:,} posts: {e}') from None
-    cut = None if last else _open_re.search(text, max(0, len(text)-25))
+    cut = None if last else _open_re.search(text, max(0, len(text)-43))
     text,self.rest = (text[:cut.start()],cut[0]) if cut else (text,'')
     data,n = _valid(text)
     self.invalid += n
@@ -171,6 +177,7 @@ def dump_row(
     site:str=SITE # Domain of the site
 )->dict: # Strings for the columns of `question_details.csv`
     "The row of a question in the dump, the same as the API's"
+    if not post['Id'].isdecimal(): raise InputError(f'its Id is {post["Id"][:20]!r}, not a number')
     title = clean_title(post.get('Title', ''), html=False)
     return question_row(title, question_url(post['Id'], title, site), post.get('Body', ''), parse_tags(post.get('Tags', '')), html=False)
 
@@ -197,6 +204,7 @@ def convert_dump(
     bar=None            # Progress bar of tqdm, in bytes; default: none
 )->Dumped: # `questions` is the number of rows that were written
     "Write the questions of a data dump as `question_details.csv`"
+    keep_apart(**{'the dump':str(path), '--out':str(out)})
     best = _Best(top, site)
     with replacing(csv_path(out)) as f:
         w = csv.DictWriter(f, COLUMNS, lineterminator='\n')

@@ -169,9 +169,11 @@ def _parsed(data):
     except (ValueError,RecursionError): return _NO_JSON
 
 # %% ../nbs/01_fetch.ipynb #bbe29d42
+def _is_question(q): return isinstance(q, dict) and bool(_number(q.get('question_id')))
+
 def _is_answer(res):
-    "Is `res` an answer of the API?"
-    return isinstance(res.get('items'), list) and all(isinstance(q, dict) and _number(q.get('question_id')) for q in res['items'])
+    "Is `res` an answer of the API? It is if at least one of its items is a question, or if it has no items"
+    return isinstance(items:=res.get('items'), list) and (not items or any(map(_is_question, items)))
 
 # %% ../nbs/01_fetch.ipynb #bbe29dp1
 def _what(r, res, words):
@@ -183,6 +185,14 @@ def _what(r, res, words):
     if res is not _NO_JSON: return f'JSON that is {_type(res)}'
     return 'JSON that is cut off or damaged' if words[:1] in ('{','[') else repr(words[:60]) if words else 'nothing'
 
+# %% ../nbs/01_fetch.ipynb #d4d772e0
+@patch
+def _questions(self:Client, items):
+    "The questions among the items of an answer; a line reports how many others there are"
+    res = [q for q in items if _is_question(q)]
+    if n:=len(items)-len(res): self.bar.write(f'{n} of {len(items)} items of an answer have no number, and are left out', file=sys.stderr)
+    return res
+
 # %% ../nbs/01_fetch.ipynb #f91d9536
 @patch
 def _read(self:Client, r):
@@ -190,7 +200,7 @@ def _read(self:Client, r):
     res, kind = _parsed(r.content), r.headers.get('Content-Type', '').split(';')[0][:40] or 'no content type'
     if isinstance(res, dict):
         if id:=_count(res.get('error_id'), 0): return {**res, 'error_id': id}
-        if _is_answer(res): return {**res, 'error_id': None}
+        if _is_answer(res): return {**res, 'error_id': None, 'items': self._questions(res['items'])}
     came = f'but HTTP {r.status_code}, {kind}, {_what(r, res, self._masked(_words(r.content)))}'
     return dict(_error(500 if r.status_code<300 else r.status_code, 'not an answer of the API', came), foreign=True)
 

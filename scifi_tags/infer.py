@@ -54,7 +54,7 @@ def _groups(root):
     "The folders of the control groups that may limit this process: its own and those above it"
     try: lines = (root/'proc/self/cgroup').read_text(errors='surrogateescape').splitlines()
     except OSError: lines = []
-    for line in [*lines, '0::/', '0:cpu:/']:
+    for line in [*(o for o in lines if o.count(':')>1), '0::/', '0:cpu:/']:
         _,names,path = line.split(':', 2)
         mounts = {names, 'cpu'} if 'cpu' in names.split(',') else set() if names else {''}
         path = PurePosixPath(path.lstrip('/'))
@@ -67,7 +67,7 @@ def usable_cores(
     "The CPU cores that this process may use: `SCIFI_THREADS` if set, else what affinity and control groups allow"
     if (n:=os.environ.get('SCIFI_THREADS')):
         if not n.isdecimal() or int(n)<1: raise ValueError(f'SCIFI_THREADS must be a number from 1, got {n!r}')
-        return int(n)
+        return min(int(n), 1024)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return max(1, math.ceil(min([cores, *map(_quota, _groups(Path(root)))])))
 

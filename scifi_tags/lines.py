@@ -81,6 +81,13 @@ def _read(self:TextFile):
     try: return self.file.read1(1<<16)
     except (OSError,EOFError,zlib.error) as e: raise Problem(f'is damaged: {e}') from None
 
+# %% ../nbs/00f_lines.ipynb #841a36ef
+@patch
+def _check_end(self:TextFile):
+    "`InputError` if the file has become shorter than what was read of it"
+    if os.path.isfile(self.path) and os.fstat(self.raw.fileno()).st_size<self.raw.tell():
+        raise InputError(f'{self.name}: became shorter while it was read')
+
 # %% ../nbs/00f_lines.ipynb #43131356
 @patch
 def texts(self:TextFile): # Yields strings
@@ -93,7 +100,7 @@ def texts(self:TextFile): # Yields strings
         if not self.at: text = text.removeprefix('\ufeff')
         self.dirty = self.dirty or '\0' in text
         yield text
-        if not block: return
+        if not block: self._check_end(); return
         self.ends += text.count('\n')
         self.at += len(block)
         try: block = self._read()

@@ -10,7 +10,7 @@ import json, os, re, sys
 from collections import Counter
 from contextlib import nullcontext
 from functools import partial
-from itertools import chain, combinations, islice
+from itertools import chain, islice
 from queue import Queue
 from stat import S_ISREG
 from threading import Thread
@@ -19,7 +19,7 @@ from typing import Annotated
 from fastcore import script
 from fastcore.basics import patch
 from .infer import load_model
-from .readers import InputError, Report, command, read_questions
+from .readers import InputError, Report, command, keep_apart, read_questions
 from .text import question_text
 
 # %% ../nbs/04d_predict_command.ipynb #cd040110
@@ -139,23 +139,6 @@ def resume(self:AnswerFile,
     self.torn = line
     return n, texts if text is None else chain([text], texts)
 
-# %% ../nbs/04d_predict_command.ipynb #cd040040
-def _same(a, b):
-    "Are the paths or file descriptors `a` and `b` the same regular file, or would they be, if they existed?"
-    try:
-        one,two = os.stat(a),os.stat(b)
-        return S_ISREG(one.st_mode) and os.path.samestat(one, two)
-    except OSError: return all(isinstance(o, str) for o in (a,b)) and _spelling(a)==_spelling(b)
-
-def _spelling(path): return os.path.normcase(os.path.realpath(path))
-
-# %% ../nbs/04d_predict_command.ipynb #cd040113
-def _keep_apart(**files):
-    "`InputError` if two of `files`, paths or descriptors by what they are called, are the same file"
-    named = [(f'{what} {f}' if isinstance(f, str) else what, f) for what,f in files.items() if f is not None]
-    for (one,a),(two,b) in combinations(named, 2):
-        if _same(a, b): raise InputError(f'{one} and {two} are the same file')
-
 # %% ../nbs/04d_predict_command.ipynb #cd040044
 def _questions(texts, file, encoding, report, html, seen):
     "The text of each question; `seen` counts them, and those without text"
@@ -217,7 +200,7 @@ def scifi_predict(
     texts = [texts] if isinstance(texts, str) else list(texts or ())
     if bool(texts)==bool(file): raise ValueError('give questions, or - to read them from standard input, or a --file (see --help)')
     inputs, outputs = {'--file':file, 'standard input':0 if texts==['-'] else None}, {'--out':out, '--report':report}
-    _keep_apart(**inputs, **outputs, **{'standard output':None if out else 1})
+    keep_apart(**inputs, **outputs, **{'standard output':None if out else 1})
     ask, seen = partial(load_model(model).predict_stream, top=top, threshold=threshold), Counter()
     form = 'csv' if csv else 'json' if json or out else 'text'
     ask([])   # checks `top` and `threshold`

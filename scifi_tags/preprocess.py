@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .collect import COLUMNS,drop_notices,question_id
-from .readers import InputError,Report,command
+from .readers import InputError,Report,command,keep_apart
 from .readers import read_questions as read_each
 from .site import load_site
 from .text import clean_html,clean_plain,write_text
@@ -181,6 +181,7 @@ def scifi_preprocess(
 ):
     "Prepare collected questions for training"
     if split not in ('hash', 'random'): raise InputError(f"--split must be 'hash' or 'random', not {split!r}")
+    keep_apart(**{'the input':str(path), '--out':str(Path(out)/'questions.csv'), '--report':report})
     tags = _read_tags(vocab) if vocab else None
     with Report(report) as aside: df,tags,n = prepare(read_questions(path, aside, encoding, site), tags, share)
     if df.empty: raise InputError(f'{path}: no question left: {_counts(n)}')

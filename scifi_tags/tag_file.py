@@ -93,9 +93,10 @@ class _Parquet:
 def _flush(self:_Parquet):
     "Write the rows of this batch that were tagged, and go on to the next batch"
     if self.held:
-        b,(tags,scores) = self.batch.take(self.pa.array([line-self.first for line in self.held])),zip(*self.held.values())
-        columns = [b.column(i) for i in self.kept]+[self.pa.array(o, self.writer.schema.field(c).type) for o,c in zip((tags,scores), ADDED)]
-        self.writer.write_batch(self.pa.record_batch(columns, schema=self.writer.schema))
+        whole = len(self.held)==len(self.batch)
+        b = self.pa.Table.from_batches([self.batch] if whole else [self.batch.slice(line-self.first, 1) for line in self.held])
+        new = [self.pa.array(o, self.writer.schema.field(c).type) for o,c in zip(zip(*self.held.values()), ADDED)]
+        self.writer.write_table(self.pa.Table.from_arrays([b.column(i) for i in self.kept]+new, schema=self.writer.schema))
     self.first,self.batch,self.held = self.first+len(self.batch),next(self.batches, []),{}
 
 # %% ../nbs/05b_tag_file.ipynb #f0000043
@@ -110,11 +111,18 @@ def close(self:_Parquet):
     self.writer.close()
     self.file.close()
 
+# %% ../nbs/05b_tag_file.ipynb #cb2790f8
+def _parquet_writer(f, path):
+    "A writer of Parquet, closed even if the rest can't be read"
+    w = _Parquet(f, path)
+    try: yield w; w.close()
+    finally: w.writer.close(); w.file.close()
+
 # %% ../nbs/05b_tag_file.ipynb #f0000019
 @contextmanager
 def _writer(f, rows, path):
     "A writer to the binary file `f` for the format of `rows`, which were read from `path`"
-    if rows.kind=='parquet': yield (w := _Parquet(f, path)); w.close(); return
+    if rows.kind=='parquet': yield from _parquet_writer(f, path); return
     packed = gzip.GzipFile(fileobj=f, mode='wb', mtime=0) if rows.name.lower().endswith('.gz') else None
     text = io.TextIOWrapper(packed or f, rows.encoding, newline='')
     yield (w := (_JSON if rows.kind in ('json','jsonl') else _CSV)(text, rows))

@@ -50,8 +50,9 @@ def clean_html(
     return clean_plain(strip_html(html) if isinstance(html, str) else html)
 
 # %% ../nbs/00a_text.ipynb #8e592275
-STATES = ('closed','duplicate','on hold','migrated', 'закрыт','дубликат','отложен','перенесён', 'fechada','duplicada','em espera','migrada',
-          'cerrada','cerrado','duplicado','en espera', 'クローズ','クローズ済み','重複','保留')
+STATES = ('closed','duplicate','on hold','migrated', 'закрыт','закрыта','закрыто','дубликат','отложен','на удержании',
+          'перенесён','перенесен', 'fechada','fechado','duplicada','duplicata','em espera','migrada', 'cerrada','cerrado','duplicado','en espera','migrado',
+          'クローズ','クローズ済み','重複','保留','移行','移行済み')
 
 @lru_cache
 def _state_re(states): return re.compile(rf'(?:\s*\[(?:{"|".join(map(re.escape, states))})\])+$')
