@@ -369,3 +369,4 @@ def scifi_fetch(
         for what in list(client.until) if force else (): client._wait(what, 0)
         _fill(client, ids, top)
     print(c.summary()+f'; calls made: {client.calls}'+(f', left today: {client.left:,}' if client.calls else ''))
+    if not c.rows: raise Stopped(f'no question could be fetched: {c.failures} says why')
