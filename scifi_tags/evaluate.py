@@ -219,8 +219,12 @@ def _load(self:TorchRun, path):
     self.model.to('cuda' if torch.cuda.is_available() else 'cpu')
     self.thresholds = np.array([self.config['thresholds'][t] for t in self.tags], np.float32)
 
+# %% ../nbs/12_evaluate.ipynb #a82661de
 @patch
-def predict_proba(self:TorchRun, texts):
+def predict_proba(self:TorchRun,
+    texts:list # Texts of questions
+)->np.ndarray: # float32 of shape (texts, tags)
+    "Probabilities of all tags"
     from scifi_tags.train import predict_torch
     return predict_torch(self.model, self.tokenizer, texts, self.config['max_length'])
 
