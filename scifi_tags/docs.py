@@ -29,7 +29,7 @@ def plain_links(
 def raw_html(
     cell # Of a notebook that nbdev processes; changed in place
 ):
-    "Give outputs in HTML as Markdown that holds it, so that Quarto takes no table for a widget; intervals such as [0.1, 0.2] stay on a line"
+    "Give outputs in HTML as Markdown that holds it, so that Quarto takes no table for a widget; intervals stay on a line"
     for o in cell.get('outputs', []):
         if html:=o.get('data', {}).pop('text/html', None):
             html = re.sub(r'(\[[-+]?[\d.]+,) (?=[-+]?[\d.]+\])', r'\1&nbsp;', ''.join(html))
