@@ -377,7 +377,7 @@ def _read(questions, train, tags, split, **kw):
 @command
 def scifi_evaluate(
     questions:str,        # File of questions (CSV, JSON lines and others), or a folder from scifi_preprocess
-    model:str=None,       # Folder of an artifact, or of a run of scifi_train, or owner/name on the Hugging Face hub (default: the model that comes with the package)
+    model:str=None,       # Folder of an artifact or of a run, or owner/name on the hub (default: the model that comes with the package)
     train:str=None,       # Other questions for baselines to learn from, a file or a folder (default: cross-validation); implies --baselines
     out:str='evaluation', # Folder to write to
     split:str=None,       # Score only 'train', 'valid' or 'test' (default: all)

@@ -179,7 +179,7 @@ def sealed_table(
 def scifi_seal(
     test:str,           # File of questions that nobody reads (CSV, JSON lines and others)
     train:str=None,     # Questions for the baselines to learn from; without it nothing is scored, and the file is sealed
-    model:str=None,     # Folder of an artifact, or of a run of scifi_train, or owner/name on the Hugging Face hub (default: the model that comes with the package)
+    model:str=None,     # Folder of an artifact or of a run, or owner/name on the hub (default: the model that comes with the package)
     record:str=RECORD,  # File of results, which belongs in the repository
     limit:int=3,        # When a file is sealed: how many scorings to allow
     site:str=None,      # Folder of the model's site, for the keyword match (default: as for scifi_evaluate)
