@@ -1,5 +1,6 @@
 "Look at the built site as a reader does, in Chromium: every page wide, dark and on a phone, and the tagger with the keyboard alone"
 import json,shutil,time
+from base64 import b64decode
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler,ThreadingHTTPServer
@@ -10,6 +11,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains,Chrome,ChromeOptions,Keys
 from selenium.webdriver.chrome.service import Service
 
+TALL = 8000   # pixels of a picture: Chromium draws no more than 16,384
 SCREENS = ('phone',390,'light'), ('wide',1280,'light'), ('dark',1280,'dark')
 FLAGS = '''headless no-sandbox disable-gpu disable-dev-shm-usage hide-scrollbars disable-background-networking disable-component-update disable-sync
     no-first-run'''.split()
@@ -54,17 +56,23 @@ WIDE = '''const w = document.documentElement.clientWidth, inside = el => { for (
 return [...document.querySelectorAll('main *')].filter(o => o.getBoundingClientRect().right>w+1 && !inside(o)).slice(0, 3).map(o => o.tagName.toLowerCase()+(o.className ? '.'+o.className : ''))'''
 CUT = '''return [...document.querySelectorAll('main img')].filter(o => o.getBoundingClientRect().right>document.documentElement.clientWidth+1).length'''
 
+def take_pictures(b, width, path):
+    "The whole page: `path`, and for what follows path-2, path-3, …"
+    height = b.execute_script('return document.documentElement.scrollHeight')
+    for i,y in enumerate(range(0, height, TALL)):
+        clip = dict(x=0, y=y, width=width, height=min(TALL, height-y), scale=1)
+        data = b.execute_cdp_cmd('Page.captureScreenshot', dict(clip=clip, captureBeyondViewport=True))['data']
+        path.with_stem(path.stem+(f'-{i+1}' if i else '')).write_bytes(b64decode(data))
+
 def look(b, base, page, folder):
-    "What is wrong with a page, wide and narrow; a picture of each in `folder`"
+    "What is wrong with a page, wide and narrow; pictures of each in `folder`"
     for name,width,scheme in SCREENS if folder else SCREENS[:1]:
         screen(b, width, scheme)
         b.get(base+page)
         if (found:=b.execute_script('return document.documentElement.scrollWidth'))>width: yield f'is {found} pixels wide on a screen of {width}: {b.execute_script(WIDE)}'
         if n:=b.execute_script(CUT): yield f'{n} pictures are cut off on a screen of {width}'
         if bad:=b.execute_script("return [...document.images].filter(o => o.complete && !o.naturalWidth).map(o => o.src)"): yield f'pictures that are not there: {bad}'
-        if folder:
-            screen(b, width, scheme, min(12_000, b.execute_script('return document.documentElement.scrollHeight')))
-            b.save_screenshot(str(folder/f'{Path(page).stem}_{name}.png'))
+        if folder: take_pictures(b, width, folder/f'{Path(page).stem}_{name}.png')
     yield from complaints(b, base)
 
 # --- the tagger ---------------------------------------------------------------------------------------------------------------

@@ -226,14 +226,14 @@ def ways(run_folder, questions):
     from scifi_tags.build import calibration_questions
     from scifi_tags.encoder import load_run
     from scifi_tags.onnx import calibration_ids,parity,predict_onnx
-    from scifi_tags.preprocess import multi_hot,prepare,read_questions
+    from scifi_tags.preprocess import multi_hot,prepare,read_table
     from scifi_tags.quantize import export_fp32,fuse,quantize_int8
     from scifi_tags.site import tag_counts
     from scifi_tags.train import question_texts
     logging.disable(logging.WARNING)   # they tell of every node
     model,tokenizer,info = load_run(run_folder)
     vocab = list(tag_counts())
-    df = prepare(read_questions(questions), vocab)[0]
+    df = prepare(read_table(questions), vocab)[0]
     y, texts = multi_hot(df.tags, vocab), question_texts(df, info['text'])
     thresholds = np.array([info['thresholds'][t] for t in vocab], np.float32)
     with tempfile.TemporaryDirectory() as tmp:

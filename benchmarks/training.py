@@ -22,7 +22,7 @@ from scifi_tags.build import L2_TO_INIT,REPLAY_WEIGHT,cross_validate,head_data,s
 from scifi_tags.encoder import load_encoder,load_run,minilm_path
 from scifi_tags.head import SEEDS,TUNE
 from scifi_tags.metrics import apply_thresholds,rank_scores,set_scores
-from scifi_tags.preprocess import fold_ids,multi_hot,prepare,read_questions
+from scifi_tags.preprocess import fold_ids,multi_hot,prepare,read_table
 from scifi_tags.starter import tag_counts
 from scifi_tags.train import data_digest,fit_stages,make_dls,make_learner,predict_torch,question_texts
 
@@ -98,7 +98,7 @@ def main(
     "Measure the effect of each choice, and write benchmarks/results/training.json"
     if threads: torch.set_num_threads(threads)
     work = Path(work)
-    real, starter = prepare(read_questions(questions), VOCAB)[0], starter_data()
+    real, starter = prepare(read_table(questions), VOCAB)[0], starter_data()
     fold, y, texts = fold_ids(real), multi_hot(real.tags, VOCAB), question_texts(real, 'both')
     data = dict(real=data_digest(real.assign(split='train')), starter=data_digest(starter))
     done = json.loads(OUT.read_text(encoding='utf-8')) if OUT.exists() else {}

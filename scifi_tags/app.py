@@ -365,7 +365,7 @@ def _launch(app, model, limits, host, port):
 
 # %% ../nbs/05_app.ipynb #a0000010
 def launch(
-    model:str=None,     # Folder of the model, or owner/name[@revision] on the Hugging Face hub; default: the one that comes with the package
+    model:str=None,     # Folder of the model, or owner/name[@revision] on the hub; default: the one that comes with the package
     host:str=None,      # Address to listen on; default: this machine only, or GRADIO_SERVER_NAME if it is set
     port:int=None,      # Port; default: the first free one from 7860
     limits:Limits=None  # What the app accepts
@@ -382,7 +382,7 @@ def launch(
 # %% ../nbs/05_app.ipynb #3574bb61
 @command
 def scifi_app(
-    model:str=None,       # Folder of the model, or owner/name[@revision] on the Hugging Face hub; without it, the one that comes with the package
+    model:str=None,       # Folder of the model, or owner/name[@revision] on the hub; without it, the one that comes with the package
     host:str='127.0.0.1', # Address to listen on; 0.0.0.0 lets other machines in
     port:int=None,        # Port; without it, the first free one from 7860
     max_chars:int=Limits.chars,         # Longest title or description, in characters

@@ -25,7 +25,7 @@ from .encoder import BASE_NAME,WEIGHTS,load_run,minilm_path
 from .head import READ,SEEDS,TUNE,average,fit_head,reading,save_weights,warm_start
 from .metrics import SCORES,apply_thresholds,calibration,compare,f1_scores,with_interval
 from .onnx import calibration_ids,export_artifact,export_fp32,quantize_int8,run_onnx
-from .preprocess import fold_ids,hash_split,multi_hot,prepare,read_questions
+from .preprocess import fold_ids,hash_split,multi_hot,prepare,read_table
 from .readers import Report,command,optional_path
 from .site import load_site
 from .starter import Generator
@@ -280,7 +280,7 @@ def build(
     "Train, cross-validate, export and check a model, and write its cards"
     site, work, base = load_site(site), Path(work), base_model or minilm_path()
     vocab, starter = site.tags, starter_data(site=site) if starter is None else starter
-    real = prepare(read_questions(questions, report, encoding, site), vocab)[0] if questions else None
+    real = prepare(read_table(questions, report, encoding, site), vocab)[0] if questions else None
     if layers: base = drop_layers(base, layers, work/f'layers{layers}')
     if distilled: distilled = dict(distilled, report=report, encoding=encoding)
     run,more = _trained(starter, vocab, work, base, site, distilled, tune, **kw)

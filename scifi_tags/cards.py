@@ -210,7 +210,8 @@ def _ages(real, site):
 def _teacher(config):
     o = config.get('distillation', {})
     weak = o.get('texts', {}).get('weak', {}).get('n', 0)
-    return dict(distilled=bool(o), teacher=o.get('teacher'), teacher_share=f'{o.get("mix", 0):.0%}', untagged=bool(weak), n_untagged=f'{weak:,}')
+    return dict(distilled=bool(o), teacher=o.get('teacher'), teacher_share=f'{o.get("mix", 0):.0%}',
+                untagged=bool(weak), n_untagged=f'{weak:,}')
 
 def _calibrated(config):
     o = config.get('calibration', {})

@@ -17,6 +17,7 @@ from .readers import InputError,open_rows
 from .site import load_site
 from .text import clean_html,clean_plain,clean_title,replacing
 
+# %% ../nbs/00b_collect.ipynb #1f1d15ce
 try: import fcntl
 except ImportError: fcntl = None # Windows has no such locks: there, don't start two runs on one file
 

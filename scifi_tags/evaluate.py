@@ -29,7 +29,7 @@ from .cards import config_site
 from .hub import model_folder
 from .infer import ArtifactError,Classifier
 from .metrics import SCORES,apply_thresholds,compare,tag_scores,with_interval
-from .preprocess import first_twin,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_questions
+from .preprocess import first_twin,hash_split,load_prepared,load_vocab,multi_hot,prepare,read_table
 from .readers import Report,command
 from .text import question_text,replacing,write_text
 
@@ -219,8 +219,12 @@ def _load(self:TorchRun, path):
     self.model.to('cuda' if torch.cuda.is_available() else 'cpu')
     self.thresholds = np.array([self.config['thresholds'][t] for t in self.tags], np.float32)
 
+# %% ../nbs/12_evaluate.ipynb #a82661de
 @patch
-def predict_proba(self:TorchRun, texts):
+def predict_proba(self:TorchRun,
+    texts:list # Texts of questions
+)->np.ndarray: # float32 of shape (texts, tags)
+    "Probabilities of all tags"
     from scifi_tags.train import predict_torch
     return predict_torch(self.model, self.tokenizer, texts, self.config['max_length'])
 
@@ -248,7 +252,7 @@ def _load(path, **kw):
     path = Path(path)
     if path.is_file() and not path.stat().st_size: raise ValueError(f'{path}: is empty')
     if path.is_dir() and not (path/'questions.csv').exists(): raise ValueError(f'{path}: holds no questions.csv of scifi_preprocess')
-    try: df = load_prepared(path)[0] if path.is_dir() else read_questions(path, **kw)
+    try: df = load_prepared(path)[0] if path.is_dir() else read_table(path, **kw)
     except (AttributeError, KeyError): raise ValueError(f'{path}: questions.csv is not from scifi_preprocess') from None
     if df.empty: raise ValueError(f'{path}: holds no question')
     return df if path.is_dir() else df.assign(split=hash_split(df))
@@ -258,7 +262,7 @@ def scored_questions(
     path:str,      # File of questions (CSV, JSON lines and others), or a folder from `scifi_preprocess`
     tags:list,     # Those of the model
     split:str=None, # 'train', 'valid' or 'test'; default: all. `ValueError` if nothing is left
-    **kw           # For `read_questions`
+    **kw           # For `read_table`
 )->tuple: # Questions to score, all questions, and counts of what happened as from `prepare`
     "The questions of a file that a model can be scored on"
     data = _load(path, **kw)
@@ -373,7 +377,7 @@ def _read(questions, train, tags, split, **kw):
 @command
 def scifi_evaluate(
     questions:str,        # File of questions (CSV, JSON lines and others), or a folder from scifi_preprocess
-    model:str=None,       # Folder of an artifact, or of a run of scifi_train, or owner/name on the Hugging Face hub (default: the model that comes with the package)
+    model:str=None,       # Folder of an artifact or of a run, or owner/name on the hub (default: the model that comes with the package)
     train:str=None,       # Other questions for baselines to learn from, a file or a folder (default: cross-validation); implies --baselines
     out:str='evaluation', # Folder to write to
     split:str=None,       # Score only 'train', 'valid' or 'test' (default: all)

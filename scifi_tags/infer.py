@@ -273,7 +273,7 @@ def _classifier(model): return model if isinstance(model, Classifier) else load_
 
 def predict_proba(
     text:str|list,   # A question, or any collection of them (a list, a column of a table); `TypeError` for anything else
-    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the shipped one
     *,
     html:bool=False, # As for `predict`
 )->np.ndarray: # float32 from 0 to 1, shape (questions, tags), columns as in the model's `tags`; zeros for a question without content
@@ -285,7 +285,7 @@ def predict(
     text:str|list,        # A question, or any collection of them (a list, a column of a table); `TypeError` for anything else
     top:int=None,         # Give this many tags, regardless of score; `threshold` is then ignored. `ValueError` under 1
     threshold:float=None, # One threshold for all tags, `ValueError` outside 0 to 1; `None` for each tag's own, which suit rare tags better
-    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the shipped one
     *,
     html:bool=False,      # Is the text HTML? Otherwise it is plain text, and '<b>' stays
 )->dict|list: # Score by tag, best first, for a string; a list of such, in the same order, for anything else
@@ -319,7 +319,7 @@ if hasattr(os, 'register_at_fork'): os.register_at_fork(before=_lock.acquire, af
 # %% ../nbs/04a_infer.ipynb #d6e61038
 def check_scores(
     recorded:str|Path,    # File of recorded scores
-    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the one that comes with the package
+    model:str|Path|Classifier=None, # Folder, owner/name[@revision] on the hub, or a loaded one; `None` for the shipped one
     tolerance:float=0.03  # Largest difference of a score that is put down to rounding
 )->float: # The largest difference found
     "Compare the scores of a model with recorded ones; `ArtifactError` if they are too far apart"

@@ -188,7 +188,7 @@ def scifi_predict(
     file:str=None,        # Read questions from this file: CSV, JSON lines, a JSON array, Parquet, or text with one per line; also .gz
     top:int=None,         # Print this many tags, regardless of score; default: the tags over their own thresholds
     threshold:float=None, # One threshold from 0 to 1 for all tags, instead of their own
-    model:str=None,       # Folder of a model, or owner/name[@revision] on the Hugging Face hub; default: the one that comes with the package
+    model:str=None,       # Folder of a model, or owner/name[@revision] on the hub; default: the one that comes with the package
     json:bool=False,      # Print one JSON object per line: {"text": question, "tags": {tag: score}}
     csv:bool=False,       # Print one row of CSV per line: question, tags, scores
     html:bool=False,      # The questions are HTML; default: only columns called body are

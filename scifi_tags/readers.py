@@ -16,7 +16,7 @@ from typing import Annotated,NamedTuple
 
 from fastcore.basics import patch
 from .lines import InputError
-from .rows import COLUMNS,Row,Rows,SUFFIXES,Short,known_columns,open_rows,reads_suffix
+from .rows import HEADERS,Row,Rows,SUFFIXES,Short,known_columns,open_rows,reads_suffix
 from .text import clean_html,missing,question_text
 
 # %% ../nbs/00c_readers.ipynb #1b4dfcea
@@ -184,14 +184,14 @@ def _tag_list(values, where, need):
         if need: raise
 
 # %% ../nbs/00c_readers.ipynb #5ecf3368
-_texts = COLUMNS['title']+COLUMNS['text']
+_texts = HEADERS['title']+HEADERS['text']
 
 @lru_cache(256)
 def _lacking(columns, need):
     "What `columns` lack of what is needed; '' if nothing"
     known = known_columns(columns)
-    kinds = dict(text=_texts, tags=COLUMNS['tags'], url=COLUMNS['url']+COLUMNS['id'], id=COLUMNS['id']+COLUMNS['url'])
-    doubled = next((f'{len(known[k])} columns are called {k}' for k in _texts+COLUMNS['tags'] if len(known.get(k, ()))>1), '')
+    kinds = dict(text=_texts, tags=HEADERS['tags'], url=HEADERS['url']+HEADERS['id'], id=HEADERS['id']+HEADERS['url'])
+    doubled = next((f'{len(known[k])} columns are called {k}' for k in _texts+HEADERS['tags'] if len(known.get(k, ()))>1), '')
     what = next((o for o in need if not any(k in known for k in kinds[o])), None)
     problem = doubled or what and f'no column {"title, description, body or text" if what=="text" else what}'
     return f'{problem} among {", ".join(repr(str(c)) for c in columns)[:200]}' if problem else ''
@@ -201,7 +201,7 @@ def _lacking(columns, need):
 def _places(columns, by_name):
     "Where title, text, tags, url and id are in a row: for each, a list of `(name, index or key)`"
     known = known_columns(columns)
-    return [[(k,columns[known[k][0]] if by_name else known[k][0]) for k in some if k in known] for some in COLUMNS.values()]
+    return [[(k,columns[known[k][0]] if by_name else known[k][0]) for k in some if k in known] for some in HEADERS.values()]
 
 # %% ../nbs/00c_readers.ipynb #3b6caa8f
 def _check_short(values, places, need):

@@ -308,6 +308,7 @@ _REASONS = dict(gone='deleted, or never existed', elsewhere='moved to another si
 
 def _reason(page): return _REASONS[page['state']]+(f' ({page["why"]})' if page.get('why') else '')
 
+# %% ../nbs/00_scrape.ipynb #4fc9a5bf
 def _listing(pool, pages, pagesize):
     "The questions on each of `pages`, until there are no more"
     urls = ((n, f'{pool.limiter.base_url}/questions?tab=votes&page={n}&pagesize={pagesize}') for n in pages)

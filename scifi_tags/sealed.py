@@ -22,7 +22,7 @@ from .baselines import TRAINED,constant_baselines,keyword_baseline,trained_basel
 from .cards import config_site
 from .evaluate import RECORD,model_scores,model_texts,network_file,open_model,unscored
 from .metrics import TOTALS,compare,with_interval
-from .preprocess import multi_hot,prepare,read_questions
+from .preprocess import multi_hot,prepare,read_table
 from .readers import command
 from .text import write_text
 
@@ -65,7 +65,7 @@ def start_record(
     "Seal a file of questions"
     if Path(record).exists(): raise ValueError(f'{record}: there is a record already; --train scores a model')
     sha256 = file_sha256(test)
-    with discreet(test): ids = sorted(set(read_questions(test).id))
+    with discreet(test): ids = sorted(set(read_table(test).id))
     if not ids or not all(i.isdecimal() for i in ids): raise ValueError(f'{test}: each question needs a number in its address')
     res = dict(test=dict(file=Path(test).name, sha256=sha256, n=len(ids), ids=sorted(ids, key=int)), limit=limit, scorings=[])
     _write(record, res)
@@ -147,8 +147,8 @@ def score_sealed(
     "Score a model and its baselines on a sealed test, and record the totals"
     rec, sha256 = read_record(record), file_sha256(test)
     if done:=find_scoring(rec, sha256, model_hash(model), reason): return done
-    learn = read_questions(train)
-    with discreet(test): sealed = read_questions(test)
+    learn = read_table(train)
+    with discreet(test): sealed = read_table(test)
     check_unseen(sealed, learn, model.config)
     learn = prepare(learn, model.tags)[0]
     with discreet(test): results = _compare(model, prepare(sealed, model.tags)[0], learn, site)
@@ -179,8 +179,8 @@ def sealed_table(
 def scifi_seal(
     test:str,           # File of questions that nobody reads (CSV, JSON lines and others)
     train:str=None,     # Questions for the baselines to learn from; without it nothing is scored, and the file is sealed
-    model:str=None,     # Folder of an artifact, or of a run of scifi_train, or owner/name on the Hugging Face hub (default: the model that comes with the package)
-    record:str=RECORD,  # File of results, which belongs into the repository
+    model:str=None,     # Folder of an artifact or of a run, or owner/name on the hub (default: the model that comes with the package)
+    record:str=RECORD,  # File of results, which belongs in the repository
     limit:int=3,        # When a file is sealed: how many scorings to allow
     site:str=None,      # Folder of the model's site, for the keyword match (default: as for scifi_evaluate)
     reason:str=None     # Why a scoring beyond the limit is justified; it is recorded

@@ -340,7 +340,7 @@ def _listen(host, port):
 
 # %% ../nbs/05c_serve.ipynb #c0000090
 def serve_api(
-    model:str=None,      # Folder of the model, or owner/name[@revision] on the Hugging Face hub; default: the one that comes with the package
+    model:str=None,      # Folder of the model, or owner/name[@revision] on the hub; default: the one that comes with the package
     host:str='127.0.0.1',# Address to listen on
     port:int=8000,       # 0: any free one
     limits:Limits=None   # What the server accepts
@@ -358,7 +358,7 @@ def serve_api(
 # %% ../nbs/05c_serve.ipynb #c0000046
 @command
 def scifi_serve(
-    model:str=None,       # Folder of the model, or owner/name[@revision] on the Hugging Face hub; without it, the one that comes with the package
+    model:str=None,       # Folder of the model, or owner/name[@revision] on the hub; without it, the one that comes with the package
     host:str='127.0.0.1', # Address to listen on; 0.0.0.0 lets other machines in
     port:int=8000,        # Port; 0 takes any free one
     max_chars:int=Limits.chars,       # Longest title or description, in characters

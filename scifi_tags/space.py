@@ -17,6 +17,7 @@ from .readers import InputError,command
 # %% ../nbs/05d_space.ipynb #d0000008
 _package = Path(scifi_tags.__file__).parent
 
+# %% ../nbs/05d_space.ipynb #8e226290
 def _imports(path):
     "Names of the package's modules that the file at `path` imports"
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
@@ -51,6 +52,7 @@ def space_files(
     package = {f'scifi_tags/{p.relative_to(_package).as_posix()}': p for p in code+data if p.suffix!='.md'}
     return own|package|{p.name: p for p in data if p.suffix=='.md'}
 
+# %% ../nbs/05d_space.ipynb #498378d7
 def make_space(
     out:str,                # Folder to make; `InputError` if it exists and isn't empty
     folder:str='deployment' # Folder with what is special to the Space
@@ -67,6 +69,7 @@ def _read(path):
     try: return path.read_text(encoding='utf-8')
     except OSError as e: raise InputError(f'{path}: {e.strerror}') from None
 
+# %% ../nbs/05d_space.ipynb #4493110b
 def check_space(
     folder:str='deployment' # Folder with what is special to the Space; `InputError` if a file is missing
 )->list: # Problems as strings; empty if there are none

@@ -85,11 +85,11 @@ def make_prepared(
     share:float=0.02 # Share of the questions at which a tag is kept
 )->tuple: # The questions as a DataFrame with a split, and the tags in order
     "Generate and prepare questions"
-    from scifi_tags.preprocess import hash_split,prepare,read_questions,save_prepared
+    from scifi_tags.preprocess import hash_split,prepare,read_table,save_prepared
     from scifi_tags.starter import Generator,write_questions
     file = Path(folder).with_suffix('.csv')
     write_questions(Generator(seed=seed).corpus(n), file)
-    df,vocab,_ = prepare(read_questions(file), share=share)
+    df,vocab,_ = prepare(read_table(file), share=share)
     df['split'] = hash_split(df)
     save_prepared(df, vocab, folder)
     file.unlink()

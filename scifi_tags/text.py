@@ -51,7 +51,8 @@ def clean_html(
 
 # %% ../nbs/00a_text.ipynb #8e592275
 STATES = ('closed','duplicate','on hold','migrated', 'закрыт','закрыта','закрыто','дубликат','отложен','на удержании',
-          'перенесён','перенесен', 'fechada','fechado','duplicada','duplicata','em espera','migrada', 'cerrada','cerrado','duplicado','en espera','migrado',
+          'перенесён','перенесен', 'fechada','fechado','duplicada','duplicata','em espera','migrada',
+          'cerrada','cerrado','duplicado','en espera','migrado',
           'クローズ','クローズ済み','重複','保留','移行','移行済み')
 
 @lru_cache

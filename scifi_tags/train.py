@@ -102,7 +102,7 @@ def choose_thresholds(
     counts:np.ndarray=None, # How often each tag is used, for `threshold_line`; default: one common threshold
     micro:float=.7    # With `counts`, the weight of micro F1; that of macro F1 is the rest
 )->np.ndarray: # float32, one threshold per tag
-    "The threshold of each tag with the best F1, shrunk towards the common one if examples are few"
+    "The threshold of each tag with the best F1, shrunk toward the common one if examples are few"
     by_tag,overall = _f1_by_threshold(targ, prob)
     common = GRID[overall.argmax()] if counts is None else _best_line(targ, prob, np.asarray(counts), micro)
     best = by_tag==by_tag.max(0)                                   # of several best ones, the one nearest to the common one

@@ -1,4 +1,4 @@
-// <scifi-tagger>: a box to type a question in, and its tags while you type. What stands in the element is shown until then.
+// <scifi-tagger>: a box to type a question in, and its tags while you type. The contents of the element are shown until then.
 // Attributes: base (folder of an artifact; `model/` beside this file), value, label, examples (a list in JSON), offline (address of sw.js)
 import {load} from './scifi-tags.js'
 
@@ -71,7 +71,7 @@ export class ScifiTagger extends HTMLElement {
     return this.#tagger ??= this.#load().catch(e => {
       this.#tagger = null
       this.progress.hidden = true
-      this.status.textContent = `The model could not be loaded: ${e.message}. Type again to try once more.`
+      this.live.textContent = this.status.textContent = `The model could not be loaded: ${e.message}. Type again to try once more.`
       throw e
     })
   }
@@ -79,6 +79,7 @@ export class ScifiTagger extends HTMLElement {
   async #load() {
     const base = this.getAttribute('base'), start = performance.now()
     this.progress.hidden = false
+    this.live.textContent = 'Loading the model'
     const onprogress = ({loaded, total}) => {
       if (total) this.progress.value = loaded/total
       this.status.textContent = loaded<total ? `Loading the model: ${MB(loaded)} of ${MB(total)} MB, the first time only` : 'Starting the model …'
@@ -150,7 +151,7 @@ export class ScifiTagger extends HTMLElement {
         at = end
       }
       why.replaceChildren(...pieces, read.slice(at))
-      this.live.textContent = said.length ? `For ${tag} speak: ${said.map(o => read.slice(o.start, o.end)).join(', ')}` : `No single word speaks for ${tag}`
+      this.live.textContent = said.length ? `Words that speak for ${tag}: ${said.map(o => read.slice(o.start, o.end)).join(', ')}` : `No single word speaks for ${tag}`
     } catch (e) { if (e.name!=='AbortError') why.textContent = e.message }
   }
 }
