@@ -18,7 +18,7 @@ from .artifact import ArtifactError,artifact_site,read_config
 from .metrics import SCORES,TOTALS,with_interval
 from .readers import command
 from .site import SITE,Site,load_site
-from .starter import term_tags,written_questions
+from .terms import term_tags,written_questions
 from .text import write_text
 
 # %% ../nbs/14_cards.ipynb #e1c7bce4
