@@ -13,6 +13,7 @@ from itertools import chain,islice
 
 import dask
 from distributed import Client,KilledWorker,LocalCluster,as_completed
+from distributed.comm import CommClosedError
 from fastcore.basics import patch
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -102,26 +103,32 @@ def local_workers(
     "Start workers on this machine"
     options = dict(threads_per_worker=1, dashboard_address='127.0.0.1:0', silence_logs=logging.CRITICAL)
     try: local = LocalCluster(n or usable_cores(), **options)
-    except RuntimeError as e: raise InputError(f"workers didn't start: {e} (a script needs if __name__=='__main__': around the call)") from None
+    except RuntimeError as e: raise InputError(f"workers didn't start: {e} (in a script, call it below if __name__=='__main__':)") from None
     with local, Client(local) as client: yield client
 
+# %% ../nbs/07_bulk.ipynb #b7ae1461
 @contextmanager
 def cluster_workers(
-    scheduler:str # Address of a Dask scheduler; `InputError` if it doesn't answer within 10 seconds
+    scheduler:str # Address of a Dask scheduler; `InputError` if it doesn't answer within 10 seconds, or is gone
 ): # Yields a Dask `Client`
     "Use the workers of a cluster"
+    logging.getLogger('distributed.client').setLevel(logging.CRITICAL+1)
     try: client = Client(scheduler, timeout=10)
     except (OSError,ValueError,ImportError): raise InputError(f'{scheduler}: no Dask scheduler answers at this address') from None
-    with client: yield client
+    with client:
+        if not client.nthreads(): print(f'{scheduler} has no workers yet: waiting for some', file=sys.stderr)
+        try: yield client
+        except (OSError,CancelledError) as e:
+            if client.status=='running' and not isinstance(e, (CommClosedError,CancelledError)): raise
+            raise InputError(f'{scheduler}: the scheduler is gone: once it runs again, start this command again to continue') from None
 
 # %% ../nbs/07_bulk.ipynb #b7c095c4
 def _result(future):
     "What a worker returned; its errors as ones that a command reports in a sentence"
     try: return future.result()
-    except (ArtifactError,InputError,OSError): raise
-    except KilledWorker: raise InputError('four workers died with the same rows: perhaps they lack memory, so try fewer --rows') from None
-    except CancelledError: raise InputError('the scheduler is gone: start the command again to continue') from None
-    except Exception as e: raise InputError(f'a worker failed: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""}') from None
+    except (ArtifactError,InputError,OSError,CancelledError): raise
+    except KilledWorker: raise InputError('several workers died with the same rows: perhaps they lack memory, so try fewer --rows') from None
+    except Exception as e: raise InputError(f'a worker failed: {type(e).__name__}: {str(e).strip().partition(chr(10))[0]}') from None
 
 # %% ../nbs/07_bulk.ipynb #b739905e
 def tag_chunks(
@@ -130,10 +137,11 @@ def tag_chunks(
     job:dict       # From `make_job`
 ): # Generator of `(name, rows, bytes of the shard, rows without text)`, as they are done
     "Let workers tag chunks"
-    done,names = as_completed(),{}
+    done,names = as_completed(loop=client.loop),{}
     def finish():
         future = next(done)
         return *names.pop(future.key),*_result(future)
+    dask.config.set({'distributed.admin.large-graph-warning-threshold':'1TB'})   # rows are what we send
     for name,chunk in chunks:
         while len(names)>=2*max(1, sum(client.nthreads().values())): yield finish()
         future = client.submit(tag_chunk, chunk, job, pure=False)

@@ -122,7 +122,8 @@ def _set_aside(report, name):
     try: yield
     except InputError as e:
         if not report.path: raise
-        report.add(name, 0, str(e).removeprefix(f'{name}:').strip())
+        line,problem = re.match(r'(?:(\d+): )?(.*)', str(e).removeprefix(f'{name}:').strip(), re.S).groups()
+        report.add(name, int(line or 0), problem)
 
 def _until_problem(questions, name, report):
     with _set_aside(report, name): yield from questions
@@ -131,7 +132,7 @@ def _until_problem(questions, name, report):
 def read_chunks(
     source:Source,    # File to read
     n:int,            # Rows per chunk
-    report:Report,    # Where problems go; line 0 is for one of the whole file. Without a path, the first is raised as `InputError`
+    report:Report,    # Where problems go; line 0 stands for the whole file. Without a path, the first is raised as `InputError`
     encoding:str=None # As for `read_questions`
 ): # Generator of `Chunk`s
     "Read a file in chunks"
