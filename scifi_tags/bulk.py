@@ -72,8 +72,8 @@ def manifest(self:Folder)->dict:
         return {}
     try: res = json.loads(self.fs.cat_file(f'{self.path}/{MANIFEST}'))
     except ValueError: res = None
-    if not isinstance(res, dict) or 'files' not in res: raise InputError(f'{self.url}/{MANIFEST}: is not the manifest of a run: name another folder')
-    return res
+    if isinstance(res, dict) and 'files' in res: return res
+    raise InputError(f'{self.url}/{MANIFEST}: is not the manifest of a run: name another folder')
 
 # %% ../nbs/07_bulk.ipynb #b7e355ba
 @patch
@@ -127,7 +127,7 @@ def _result(future):
     "What a worker returned; its errors as ones that a command reports in a sentence"
     try: return future.result()
     except (ArtifactError,InputError,OSError,CancelledError): raise
-    except KilledWorker: raise InputError('several workers died with the same rows: perhaps they lack memory, so try fewer --rows') from None
+    except KilledWorker: raise InputError('several workers died with the same rows: if they lack memory, try fewer --rows') from None
     except Exception as e: raise InputError(f'a worker failed: {type(e).__name__}: {str(e).strip().partition(chr(10))[0]}') from None
 
 # %% ../nbs/07_bulk.ipynb #b739905e
@@ -206,7 +206,7 @@ def tag(self:_Run, workers, known):
 
 # %% ../nbs/07_bulk.ipynb #b7762b78
 @patch
-def place(self:_Run)->str:
+def _place(self:_Run):
     "Address of the questions; `InputError` if the folder of shards is among them"
     fs,path = url_to_fs(self.pattern)
     res,inside = fs.unstrip_protocol(path),f'{self.folder.fs.unstrip_protocol(self.folder.path)}/'
@@ -214,21 +214,24 @@ def place(self:_Run)->str:
         raise InputError(f'{self.folder.url}: is inside {self.pattern}: name a folder elsewhere')
     return res
 
-def _write_manifest(folder, **what): folder.write(MANIFEST, (json.dumps(what, indent=1)+'\n').encode())
+@patch
+def _begin(self:_Run):
+    "Begin a manifest: its entries, and files of the last complete run"
+    place,old = self._place(),self.folder.manifest()
+    if old and old.get('input')!=place: raise InputError(f'{self.folder.url}: holds the answers to {old.get("input")}: name another folder')
+    return dict(input=place, complete=False, files=old.get('files', []))
 
 # %% ../nbs/07_bulk.ipynb #b77b4997
 @patch
 def __call__(self:_Run, workers):
     "Do it all"
-    place,old = self.place(),self.folder.manifest()
-    if old and old.get('input')!=place: raise InputError(f'{self.folder.url}: holds the answers to {old.get("input")}: name another folder')
-    files = old.get('files', [])
-    _write_manifest(self.folder, input=place, complete=False, files=files)
-    self.tag(workers, {f['prefix']:f for f in files})
+    def note(entries): self.folder.write(MANIFEST, (json.dumps(entries, indent=1)+'\n').encode())
+    note(begun:=self._begin())
+    self.tag(workers, {f['prefix']:f for f in begun['files']})
     if not self.read: raise InputError(f'{self.pattern}: there is no question in it that can be read')
     if find_sources(self.pattern)!=self.sources: raise InputError(f'{self.pattern}: files changed during the run: start it again')
     job = {k:v for k,v in self.job.items() if k!='path'}
-    _write_manifest(self.folder, input=place, complete=True, **job, questions=self.read, files=self.files)
+    note(begun|job|dict(complete=True, questions=self.read, files=self.files))
     self.folder.clean({n for f in self.files for n in f['shards']})
 
 # %% ../nbs/07_bulk.ipynb #b788af16
@@ -237,13 +240,13 @@ def said(self:_Run, seconds):
     "What to tell at the end"
     shards = sum(len(f['shards']) for f in self.files)
     new = f'{self.new:,} of them new, {self.new/seconds:,.0f} per second' if self.new else 'nothing was missing'
-    empty = f'{self.empty:,} of the new ones have no text' if self.empty else ''
+    empty = f'without text: {self.empty:,}' if self.empty else ''
     return '; '.join(filter(None, [f'{self.read:,} questions in {shards:,} shard{"s"*(shards!=1)}', new, empty, str(self.report)]))
 
 # %% ../nbs/07_bulk.ipynb #b71d6503
 @command
 def scifi_bulk(
-    input:str,           # File, folder or pattern ('q/*.parquet') of questions, or its URL (s3://, hf://): Parquet, CSV, JSON lines, also .gz
+    input:str,           # File, folder, pattern ('q/*.csv') or URL (s3://, hf://) of questions: Parquet, CSV, JSON lines, also .gz
     out:str,             # Folder for the shards, or its URL; a run that was stopped continues
     format:str=None,     # Of the shards: parquet or jsonl; default: parquet if all files are, else jsonl
     rows:int=10_000,     # Questions per shard

@@ -147,7 +147,8 @@ def _plain(v):
     if isinstance(v, dict): return {str(k):_plain(o) for k,o in v.items()}
     if isinstance(v, (list,tuple)): return [_plain(o) for o in v]
     if isinstance(v, bytes): return base64.b64encode(v).decode()
-    return v if v is None or isinstance(v, (str,int)) or isinstance(v, float) and math.isfinite(v) else None if isinstance(v, float) else str(v)
+    if isinstance(v, float): return v if math.isfinite(v) else None
+    return v if v is None or isinstance(v, (str,int)) else str(v)
 
 def _records(chunk):
     "The rows of a chunk as dicts"
@@ -179,10 +180,11 @@ def _digest(model): return model.config.get('sha256') or config_digest(model.con
 
 def _worker_model(job):
     "The model on this worker; `ArtifactError` if it can't be used, or isn't that of the client"
+    worker = f'a worker on {socket.gethostname()}'
     try: model = load_model(job['path'], threads=1)
-    except ArtifactError as e: raise ArtifactError(f'a worker on {socket.gethostname()} cannot load the model: {e}') from None
+    except ArtifactError as e: raise ArtifactError(f'{worker} cannot load the model: {e}') from None
     if scifi_tags.__version__!=job['version'] or _digest(model)!=job['model']:
-        raise ArtifactError(f'a worker on {socket.gethostname()} has another model or version of scifi_tags: update it there, and restart the worker')
+        raise ArtifactError(f'{worker} has another model or version of scifi_tags: update it there, and restart the worker')
     return model
 
 # %% ../nbs/07a_shards.ipynb #b7d46102
@@ -211,7 +213,8 @@ def make_job(
     if rows<1: raise ValueError(f'rows must be at least 1, got {rows}')
     path = model and (str(Path(model).resolve()) if os.path.isdir(model) else str(model))
     (loaded:=load_model(path, threads=1)).predict_stream([], top, threshold)   # checks both
-    return dict(version=scifi_tags.__version__, model=_digest(loaded), path=path, format=format, rows=rows, top=top, threshold=threshold, html=html, encoding=encoding)
+    options = dict(format=format, rows=rows, top=top, threshold=threshold, html=html, encoding=encoding)
+    return dict(version=scifi_tags.__version__, model=_digest(loaded), path=path)|options
 
 # %% ../nbs/07a_shards.ipynb #b7f81270
 def shard_prefix(
