@@ -145,7 +145,7 @@ def tag_chunks(
     for name,chunk in chunks:
         while len(names)>=2*max(1, sum(client.nthreads().values())): yield finish()
         future = client.submit(tag_chunk, chunk, job, pure=False)
-        names[future.key] = name,len(chunk.questions)
+        names[future.key] = name,chunk.n
         done.add(future)
         del future,chunk
     while names: yield finish()
@@ -186,7 +186,7 @@ def chunks(self:_Run, known):
 def _missing(self:_Run, source, entry):
     "`(name, Chunk)` for the shards of a file that are missing; fills its `entry` of the manifest"
     for chunk in read_chunks(source, self.job['rows'], self.report, self.job['encoding']):
-        name,n = f'{entry["prefix"]}-{chunk.k:06}.{self.job["format"]}',len(chunk.questions)
+        name,n = f'{entry["prefix"]}-{chunk.k:06}.{self.job["format"]}',chunk.n
         entry['shards'].append(name)
         entry['rows'] += n
         self.count(n, source, chunk.share, new=name not in self.names)

@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from .artifact import ArtifactError,config_digest
 from .infer import load_model
-from .readers import InputError,Report,SUFFIXES,open_rows,read_questions
+from .readers import InputError,Report,Row,Rows,SUFFIXES,open_rows,read_questions
 from .tag_file import ADDED,added_values,text_of
 
 # %% ../nbs/07a_shards.ipynb #b7fa5a8e
@@ -70,8 +70,9 @@ def find_sources(
 class Chunk(NamedTuple):
     "Rows of a file"
     k:int          # Number of the chunk in its file
-    questions:list # `Question`s
-    columns:list   # Their names (CSV); `None` if the values of a question name them
+    n:int          # How many rows
+    questions:list # `Question`s; `None` for Parquet
+    columns:list   # Names of their columns (CSV, text)
     batch:object   # The rows as Arrow has them (Parquet), else `None`
     share:float    # How much of the file has been read, from 0 to 1
 
@@ -81,10 +82,10 @@ def _table_chunks(path, name, questions, n):
     with pq.ParquetFile(path, buffer_size=1<<20) as f:
         batches,total = enumerate(f.iter_batches(n)),f.metadata.num_rows
         for k,some in groupby(questions, lambda q: (q.line-1)//n):
-            some = [q._replace(values=None) for q in some]
+            places = [q.line-1-k*n for q in some]
             try: batch = next(b for i,b in batches if i==k)
             except (OSError,pa.ArrowException) as e: raise InputError(f'{name}: is damaged: {e}') from None
-            yield Chunk(k, some, None, batch.take(pa.array([q.line-1-k*n for q in some])), some[-1].line/total)
+            yield Chunk(k, len(places), None, None, batch.take(pa.array(places)), (k*n+places[-1]+1)/total)
 
 # %% ../nbs/07a_shards.ipynb #b7154560
 def unique_names(
@@ -103,7 +104,7 @@ def _line_chunks(rows, questions, n):
     "The chunks of a file of any other format"
     columns,k = unique_names(rows.columns or ['text']),0
     while some:=list(islice(questions, n)):
-        yield Chunk(k, some, columns, None, rows.share or 0)
+        yield Chunk(k, len(some), some, columns, None, rows.share or 0)
         k += 1
 
 @contextmanager
@@ -188,12 +189,17 @@ def _worker_model(job):
     return model
 
 # %% ../nbs/07a_shards.ipynb #b7d46102
+def _questions(chunk):
+    if chunk.batch is None: return chunk.questions
+    rows = (Row(i, values) for i,values in enumerate(chunk.batch.to_pylist(), 1))
+    return read_questions(Rows('rows', 'parquet', rows, chunk.batch.schema.names))
+
 def tag_chunk(
     chunk:Chunk, # Rows to tag
     job:dict     # What decides the answers, from `make_job`
 )->tuple: # Bytes of the shard, and how many questions have no text and so get no tags
     "Tag the questions of a chunk; this is what runs on a worker"
-    texts = [text_of(q, job['html']) for q in chunk.questions]
+    texts = [text_of(q, job['html']) for q in _questions(chunk)]
     tags = _worker_model(job).predict(texts, job['top'], job['threshold'])
     shard = _parquet_shard if job['format']=='parquet' else _json_shard
     return shard(chunk, [added_values(t) for t in tags]),sum(not t for t in texts)
