@@ -254,7 +254,7 @@ def scifi_bulk(
     scheduler:str=None,  # Address of a Dask cluster to use instead, such as tcp://10.0.0.1:8786
     top:int=None,        # Give this many tags, regardless of score; default: the tags over their own thresholds
     threshold:float=None,# One threshold from 0 to 1 for all tags, instead of their own
-    model:str=None,      # Folder of a model, as workers see it; default: the one that comes with the package
+    model:str=None,      # Folder of a model, as workers see it, or owner/name on the hub; default: the one in the package
     html:bool=False,     # The questions are HTML; default: only columns called body are
     encoding:str=None,   # Encoding of the files; default: UTF-8, or UTF-16 if they begin with a byte order mark
     report:str=None,     # Write rows that can't be read to this file, as JSON lines, and continue; default: stop at the first

@@ -206,7 +206,7 @@ def tag_chunk(
 
 # %% ../nbs/07a_shards.ipynb #b71f2ba1
 def make_job(
-    model:str=None,      # Folder of a model, as workers see it; default: the one that comes with the package
+    model:str=None,      # Folder of a model, as workers see it, or owner/name on the hub; default: the one in the package
     format:str='jsonl',  # Of the shards: 'parquet' or 'jsonl'
     rows:int=10_000,     # Per shard
     top:int=None,        # As for `predict`
