@@ -13,7 +13,7 @@ COMMANDS = dict(scifi_predict=('predict_command',''),
     scifi_scrape_urls=('scrape','collect'), scifi_scrape_details=('scrape','collect'), scifi_fetch=('fetch','collect'), scifi_dump=('dump','collect'),
     scifi_replica=('replica',''), scifi_site=('new_site',''), scifi_starter=('starter',''), scifi_preprocess=('preprocess','collect'),
     scifi_train=('train','train'), scifi_export=('onnx','train'), scifi_evaluate=('evaluate','train'), scifi_seal=('sealed','train'), scifi_build=('build','train'), scifi_cards=('cards',''), scifi_publish=('publish','hub'),
-    scifi_serve=('serve','serve'), scifi_app=('app','app'), scifi_space=('space','app'))   # module, and extra that it needs beyond the light install
+    scifi_bulk=('bulk','bulk'), scifi_serve=('serve','serve'), scifi_app=('app','app'), scifi_space=('space','app'))   # module, and extra that it needs beyond the light install
 
 # %% ../nbs/06_commands.ipynb #f3443c1e
 def find_command(
