@@ -1,39 +1,48 @@
-"""How fast, how large and how steady `predict` is, beside the original's way and beside what one would pick instead: writes
-benchmarks/results/infer.json.
+"""How fast, how large and how steady `predict` is, compared with the original's way and with what one would pick instead.
 
-    python benchmarks/infer.py                     # about 20 minutes on 2 cores, in a clone with the `train` and `dev` extras, on Linux
-    python benchmarks/infer.py --n 300 --stress 5  # a quick look
-    python benchmarks/infer.py --record            # record the shipped model's scores, which CI compares: after each new model
-    python benchmarks/infer.py --check             # compare them
-    python benchmarks/infer.py --ways RUN --questions questions.jsonl   # ways to compress the trained model in folder RUN: results/ways.json
+    python benchmarks/infer.py compare                # about 30 minutes on 2 cores, with the `train` and `dev` extras, on Linux: results/infer.json
+    python benchmarks/infer.py compare --n 100 --rounds 2 --out quick      # a quick look: results/quick.json
+    python benchmarks/infer.py stress                 # many threads and processes at a time; adds to results/infer.json
+    python benchmarks/infer.py profile                # the time of each type of node: results/profile.json
+    python benchmarks/infer.py graph                  # other graphs for the same model: results/graph.json
+    python benchmarks/infer.py ways RUN questions.jsonl   # ways to compress the trained model in folder RUN: results/ways.json
+    python benchmarks/infer.py record                 # record the shipped model's scores, which CI compares: after each new model
+    python benchmarks/infer.py check                  # compare them
 
 The ways: `ours` is the shipped model through `predict`. `original` is a graph of the shape of distilroberta with random weights, compressed
 as the original was (QUInt8, dynamic, no attention mask), with a tokenizer of transformers and a sigmoid of torch, a question at a time.
 `pipeline` is the same network as a text-classification pipeline of transformers in PyTorch. `embeddings` is MiniLM in PyTorch, the mean of
-its token vectors, and a logistic regression for each tag. All run on generated questions of realistic lengths. Each way runs in fresh
-processes, in turn with the others. `cpu` figures are processor time, which does not depend on what else the machine does.
+its token vectors, and a logistic regression for each tag. All run on generated questions of realistic lengths.
+
+A run is a fresh process. In each round, each way runs once, in turn with the others. A figure is the median of its rounds; `spread` holds the
+smallest and the largest. A ratio is calculated in each round, and is the median of those. `cpu` figures are processor time, which depends
+less on what else the machine does. `questions_a_second` is for texts cut as each way cuts them: ours at 128 tokens, the others at 512;
+`_128` and `_512` are for texts cut at the same length by all.
 """
-import json,logging,re,resource,subprocess,sys,tempfile,time
+import argparse,json,logging,re,resource,subprocess,sys,tempfile,time
 from importlib.metadata import PackageNotFoundError,distribution
 from pathlib import Path
-
-from fastcore.script import call_parse
+from statistics import median
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parent/'scifi_tags'/'sites'/'scifi'/'recorded_scores.json'
 LENGTHS = 32,128,512
+LIMITS = 128,512   # where many texts are cut
+REPEATS = {32:40, 128:20, 512:8}
 PACKAGES = 'onnxruntime','tokenizers','torch','transformers'
 
-# The ways. Each is made from the folder with what it needs, and gives `ask(text)` and `limit(tokens)`
+# The ways. Each is made from the folder with what it needs, and has `ask(text)`, `many(texts)`, `limit(tokens)` and
+# the limit `n`
 
 class Ours:
     def __init__(self, d):
         from scifi_tags.infer import load_model
         self.model = load_model((d/'model').read_text() or None)
+        self.n = self.model.max_length
     def ask(self, text): return self.model.predict(text)
     def many(self, texts): return self.model.predict(texts)
     def limit(self, n):
-        self.model.max_length = n
+        self.n = self.model.max_length = n
         self.model.tokenizer.enable_truncation(n)
 
 class Original:
@@ -54,7 +63,7 @@ class Pipeline:
         from transformers import pipeline
         self.pipe, self.n = pipeline('text-classification', model=str(d/'distilroberta'), top_k=None, function_to_apply='sigmoid', device='cpu'), 512
     def ask(self, text): return self.pipe(text, truncation=True, max_length=self.n)
-    def many(self, texts): return self.pipe(texts, truncation=True, max_length=512, batch_size=32)
+    def many(self, texts): return self.pipe(texts, truncation=True, max_length=self.n, batch_size=32)
     def limit(self, n): self.n = n
 
 class Embeddings:
@@ -109,40 +118,55 @@ def prepare(d):
 
 def peak_mb(): return int(re.search(r'VmHWM:\s*(\d+)', Path('/proc/self/status').read_text())[1])/1024
 
-def median(xs): return sorted(xs)[len(xs)//2]
+def timed(f, *args):
+    "Seconds and seconds of processor time of a call"
+    wall,cpu = time.perf_counter(),time.process_time()
+    f(*args)
+    return time.perf_counter()-wall, time.process_time()-cpu
 
-def child(way, d, job):
-    d = Path(d)
+def first_job(model, texts):
+    "Memory after the first answer"
+    model.ask('Why did Batman do so much better in his second fight with Bane?')
+    return dict(peak_mb=peak_mb())
+
+def latency_job(model, texts):
+    "Milliseconds for one text, at each length: the median of some calls"
+    res, long = {}, ' '.join(texts[:40])
+    for n in LENGTHS:
+        model.limit(n)
+        model.ask(long)
+        wall,cpu = zip(*(timed(model.ask, long) for _ in range(REPEATS[n])))
+        res |= {f'ms_{n}':median(wall)*1e3, f'cpu_ms_{n}':median(cpu)*1e3}
+    return res
+
+def many_job(model, texts):
+    "Questions a second when there are many, cut as the way does it and at each of the limits"
+    own, res = model.n, {}
+    for n in LIMITS:
+        model.limit(n)
+        model.many(texts[:20])
+        wall,cpu = timed(model.many, texts)
+        res |= {f'questions_a_second_{n}':len(texts)/wall, f'questions_a_cpu_second_{n}':len(texts)/cpu}
+    return {f'questions_a_{k}':res[f'questions_a_{k}_{own}'] for k in ('second','cpu_second')} | res | dict(peak_mb_many=peak_mb())
+
+JOBS = dict(first=first_job, latency=latency_job, many=many_job)
+
+def child(way, folder, job):
+    d = Path(folder)
     texts = json.loads((d/'texts.json').read_text()) if job!='first' else None
-    model = WAYS[way](d)
-    if job=='first': res = dict(answer=str(model.ask('Why did Batman do so much better in his second fight with Bane?'))[:40], mb=peak_mb())
-    elif job=='latency':
-        res, long = {}, ' '.join(texts[:40])
-        for n in LENGTHS:
-            model.limit(n)
-            model.ask(long)
-            wall, cpu = [], []
-            for _ in range({32:40,128:20,512:8}[n]):
-                w,c = time.perf_counter(),time.process_time()
-                model.ask(long)
-                wall.append(time.perf_counter()-w)
-                cpu.append(time.process_time()-c)
-            res[n] = dict(ms=median(wall)*1e3, cpu_ms=median(cpu)*1e3)
-    else:
-        w,c = time.perf_counter(),time.process_time()
-        model.many(texts[:int(job)])
-        res = dict(seconds=time.perf_counter()-w, cpu_seconds=time.process_time()-c, mb=peak_mb())
-    print(json.dumps(res), flush=True)
+    print(json.dumps(JOBS[job](WAYS[way](d), texts)), flush=True)
 
 def run(way, d, job):
-    "What a fresh process says, its seconds to the answer and its processor time"
+    "The figures that a fresh process prints; for the first answer, with its seconds from the start and its processor time"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    p = subprocess.Popen([sys.executable, __file__, '--child', json.dumps([way,str(d),job])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable, __file__, 'child', way, str(d), job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line, wall = p.stdout.readline(), time.perf_counter()-start
     err = p.communicate()[1]
     if p.returncode: sys.exit(f'{way}, {job}: {err[-2000:]}')
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return dict(json.loads(line), wall=wall, cpu=after.ru_utime+after.ru_stime-before.ru_utime-before.ru_stime)
+    res = json.loads(line)
+    if job!='first': return res
+    return dict(cold_start_s=wall, cold_start_cpu_s=after.ru_utime+after.ru_stime-before.ru_utime-before.ru_stime, peak_mb=res['peak_mb'])
 
 # Sizes
 
@@ -259,86 +283,195 @@ def ways(run_folder, questions):
         return [dict(way=names[k], mb=round((tmp/f'{k}.onnx').stat().st_size/1e6, 1), **{f'cpu_ms_{n}':round(t, 1) for n,t in graph_times(tmp/f'{k}.onnx').items()},
                      **{m: round(v, 4) for m,v in found[k].items()}) for k in names]
 
+def one_thread(path, profile=None):
+    "A session of an ONNX file on one thread, optimized when it is loaded; with a `profile`, as prediction makes it"
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    if profile:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
+    return ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+
+def random_tokens(n):
+    import numpy as np
+    x = np.random.default_rng(0).integers(1000, 20000, (1,n))
+    return dict(input_ids=x, attention_mask=np.ones_like(x))
+
 def graph_times(path):
     "Milliseconds of processor time of a graph on one thread, at each length"
-    import numpy as np,onnxruntime as ort
-    options, res = ort.SessionOptions(), {}
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    for n in LENGTHS:
-        x, ts = np.random.default_rng(0).integers(1000, 20000, (1,n)), []
-        for _ in range({32:40,128:20,512:8}[n]):
-            t = time.thread_time()
-            session.run(None, dict(input_ids=x, attention_mask=np.ones_like(x)))
-            ts.append(time.thread_time()-t)
-        res[n] = median(ts)*1e3
+    session, res = one_thread(path), {}
+    for n in LENGTHS: res[n] = median([turn(session, random_tokens(n)) for _ in range(REPEATS[n])])
     return res
 
-# The whole
+def turn(session, x):
+    "Milliseconds of processor time of one run"
+    start = time.thread_time()
+    session.run(None, x)
+    return (time.thread_time()-start)*1e3
 
-def figures(n, rounds, model):
-    "The comparison: `{way: {figure: number}}`"
+# Where the time goes
+
+def profile(model=None, runs=100):
+    "Microseconds and share of each type of node of the graph, on one thread at 32 and 128 tokens: medians of `runs` runs"
+    from collections import defaultdict
+    from scifi_tags.infer import load_model,model_file
+    res = defaultdict(dict)
+    for n in LENGTHS[:2]:
+        with tempfile.TemporaryDirectory() as d:
+            session = one_thread(load_model(model).path/model_file, Path(d)/'profile')
+            for _ in range(runs): session.run(None, random_tokens(n))
+            events = json.loads(Path(session.end_profiling()).read_text())
+        times = defaultdict(list)
+        for e in events:
+            if e.get('cat')!='Node' or not e['name'].endswith('_kernel_time') or e['args']['op_name']=='If': continue   # an If holds the others
+            times[e['args']['op_name'],e['name']].append(e['dur'])
+        for (op,_),ts in times.items(): res[op][n] = res[op].get(n, 0)+median(ts)*len(ts)/runs   # nodes of branches share a name
+    total = {n: sum(o.get(n, 0) for o in res.values()) for n in LENGTHS[:2]}
+    def row(op, n): return {f'us_{n}': round(res[op].get(n, 0)), f'percent_{n}': round(100*res[op].get(n, 0)/total[n], 1)}
+    rows = [dict(node=op, **row(op, 32), **row(op, 128)) for op in res]
+    return sorted(rows, key=lambda r: -r['percent_32'])
+
+def around(model=None, runs=200):
+    "Microseconds of processor time of the steps of `predict` for one question of about 32 tokens: medians of `runs` runs"
+    from scifi_tags.infer import _run,_sigmoid,load_model
+    from scifi_tags.starter import Generator
+    from scifi_tags.text import clean_plain
+    model = load_model(model)
+    texts = [q['title']+'\n'+q['description'] for q in Generator(seed=9).corpus(300)]
+    text = min(texts, key=lambda t: abs(len(model._encode(t))-32))
+    ids, session = model._encode(text), model._session(1)
+    logits = _run(session, [ids])
+    steps = dict(predict=lambda: model.predict(text), clean=lambda: clean_plain(text), tokenize=lambda: model.tokenizer.encode(text),
+                 graph=lambda: _run(session, [ids]), scores=lambda: model.choose(_sigmoid(logits)[0]))
+    ts = {k:[] for k in steps}
+    for _ in range(runs):
+        for k,f in steps.items(): ts[k].append(timed(f)[1])
+    return dict(tokens=len(ids), **{k: round(median(v)*1e6) for k,v in ts.items()})
+
+# The comparison
+
+BETTER_HIGH = 'questions_a_'
+
+def short(x): return round(x) if x>=100 else float(f'{x:.3g}')
+
+def summary(runs):
+    "Median of the figures in `runs`, a dict each, and their spread"
+    values = {k: [r[k] for r in runs] for k in runs[0]}
+    return {**{k: short(median(v)) for k,v in values.items()}, 'spread': {k: [short(min(v)),short(max(v))] for k,v in values.items()}}
+
+def times_as_good(ours, other):
+    "How many times as fast, or as small, `ours` is, in each figure of one round"
+    return {k: ours[k]/other[k] if k.startswith(BETTER_HIGH) else other[k]/ours[k] for k in ours}
+
+def one_round(d, i):
+    "The figures of each way, from fresh processes in turn; every other round in the other order"
+    found = {w:{} for w in WAYS}
+    for job in JOBS:
+        for w in list(WAYS)[::-1 if i%2 else 1]: found[w] |= run(w, d, job)
+    return found
+
+def model_sizes(d, model):
+    "Megabytes of each way's model, and of all that must be installed for it"
     from scifi_tags.infer import load_model
+    artifact = sum(f.stat().st_size for f in load_model(model).path.iterdir())/1e6
+    torch_mb, mb = installed_mb('torch','transformers'), lambda *names: d.joinpath(*names).stat().st_size/1e6
+    res = dict(ours=(artifact, installed_mb('numpy','onnxruntime','tokenizers','fastcore')+artifact),
+               original=(mb('original.onnx'), installed_mb('torch','transformers','onnxruntime')+mb('original.onnx')),
+               pipeline=(m:=mb('distilroberta','model.safetensors'), torch_mb+m),
+               embeddings=(91, installed_mb('torch','transformers','scikit-learn')+91))
+    return {w: dict(model_mb=round(a, 1), installed_mb=round(b)) for w,(a,b) in res.items()}
+
+def compare(n, rounds, model=None):
+    "`(rows, ratios)`: the figures of each way, and for each other way the ratios of ours to it"
     from scifi_tags.starter import Generator
     with tempfile.TemporaryDirectory() as d:
         d = Path(d)
         prepare(d)
         (d/'model').write_text(model or '')
         (d/'texts.json').write_text(json.dumps([q['title']+'\n'+q['description'] for q in Generator(seed=9).corpus(n)]))
-        first, latency, many = ({w:[] for w in WAYS} for _ in range(3))
-        for _ in range(rounds):
-            for w in WAYS:
-                first[w].append(run(w, d, 'first'))
-                latency[w].append(run(w, d, 'latency'))
-        for w in WAYS: many[w].append(run(w, d, str(n)))
-        res = {}
-        for w in WAYS:
-            res[w] = {f'{m}_{l}': round(median([o[str(l)][m] for o in latency[w]]), 2) for m in ('ms','cpu_ms') for l in LENGTHS}
-            res[w] |= dict(questions_a_second=round(n/many[w][0]['seconds'], 1), questions_a_cpu_second=round(n/many[w][0]['cpu_seconds'], 1),
-                           cold_start_s=round(median([o['wall'] for o in first[w]]), 2), cold_start_cpu_s=round(median([o['cpu'] for o in first[w]]), 2),
-                           peak_mb=round(median([o['mb'] for o in first[w]])), peak_mb_many=round(many[w][0]['mb']))
-        artifact = sum(f.stat().st_size for f in load_model(model).path.iterdir())/1e6
-        torch_mb = installed_mb('torch','transformers')
-        size = dict(ours=(artifact, installed_mb('numpy','onnxruntime','tokenizers','fastcore')+artifact),
-                    original=((d/'original.onnx').stat().st_size/1e6, installed_mb('torch','transformers','onnxruntime')+(d/'original.onnx').stat().st_size/1e6),
-                    pipeline=((m:=(d/'distilroberta'/'model.safetensors').stat().st_size/1e6), torch_mb+m), embeddings=(91, installed_mb('torch','transformers','scikit-learn')+91))
-        for w,(model,total) in size.items(): res[w] |= dict(model_mb=round(model, 1), installed_mb=round(total))
-    return res
+        found, size = [one_round(d, i) for i in range(rounds)], model_sizes(d, model)
+    rows = [dict(way=w, **size[w], **summary([f[w] for f in found])) for w in WAYS]
+    ratios = [dict(way=w, **{k: round(size[w][k]/size['ours'][k], 2) for k in size[w]},
+                   **summary([times_as_good(f['ours'], f[w]) for f in found])) for w in WAYS if w!='ours']
+    return rows, ratios
 
-BETTER_HIGH = 'questions_a_second','questions_a_cpu_second'
+def table(rows, ratios):
+    vs = next(r for r in ratios if r['way']=='original')
+    print(f'| {"":<28} | '+' | '.join(f'{r["way"]:>12}' for r in rows)+' | vs original (smallest to largest)')
+    for k in rows[0]:
+        if k in ('way','spread'): continue
+        low,high = vs['spread'].get(k, (vs[k],vs[k]))
+        print(f'| {k:<28} | '+' | '.join(f'{r[k]:>12,}' for r in rows)+f' | {vs[k]:.1f} ({low:.1f} to {high:.1f})')
 
-def ratio(res, k, w):
-    a,b = res['ours'][k],res[w][k]
-    return a/b if k in BETTER_HIGH else b/a
+# Commands
 
-def table(res):
-    print(f'| {"":<24} | '+' | '.join(f'{w:>12}' for w in res)+' | vs original |')
-    for k in res['ours']: print(f'| {k:<24} | '+' | '.join(f'{res[w][k]:>12,}' for w in res)+f' | {ratio(res, k, "original"):>10.1f}x |')
+def run_compare(args):
+    from saving import load,save   # not in the processes whose start is measured
+    rows,ratios = compare(args.n, args.rounds, args.model)
+    more = {k:v for k,v in load(args.out).items() if k=='stress'}
+    note = (f'Each figure is the median of {args.rounds} rounds; {args.n:,} generated questions for the figures of many. '
+            'As shipped, our model reads 128 tokens of a text, where the others read 512; figures at a length are for texts cut there by all.')
+    save(args.out, rows, note, PACKAGES, **more, ratios=ratios, rounds=args.rounds)
+    table(rows, ratios)
 
-@call_parse
-def main(
-    n:int=10_000,     # Questions to answer for the figure of many
-    rounds:int=3,     # Fresh processes for each other figure, of which the median counts
-    stress_s:int=60,  # Seconds that 32 threads, and then 8 processes, ask at once; 0 for none
-    model:str=None,   # Folder of the model, instead of the shipped one
-    record:bool=False, # Record the scores of the shipped model instead
-    check:bool=False,  # Compare the scores of the shipped model with the recorded ones instead
-    ways:str=None,    # Compare ways to compress the trained model in this folder instead
-    questions:str=None, # File of real questions, for --ways
-    child:str=None    # For the processes that this starts
-):
-    "Measure `predict` beside other ways"
-    me = globals()
-    if child: return me['child'](*json.loads(child))
-    if record: return me['record']()
-    if check: return me['check']()
-    from saving import save   # not in the processes whose start is measured
-    if ways:
-        found = me['ways'](ways, questions)
-        save('ways', found, packages=('onnxruntime',))
-        for r in found: print(r)
-        return
-    res, more = figures(n, rounds, model), dict(stress=stress(stress_s, model)) if stress_s else {}
-    save('infer', [dict(way=w, **o) for w,o in res.items()], f'{n:,} generated questions for the figures of many.', PACKAGES, **more)
-    table(res)
-    print(*more.values())
+def run_stress(args):
+    from saving import update
+    found = stress(args.seconds, args.model)
+    update(args.out, ('onnxruntime',), stress=found)
+    print(found)
+
+def run_profile(args):
+    from saving import save
+    rows, steps = profile(args.model, args.runs), around(args.model)
+    save('profile', rows, 'One thread; the sum of the medians of all nodes of a type.', ('onnxruntime','tokenizers'), around=steps)
+    print(steps)
+    for r in rows: print(f'{r["node"]:24}'+''.join(f'{r[f"us_{n}"]:8} us {r[f"percent_{n}"]:5} %' for n in LENGTHS[:2]))
+
+def run_graph(args):
+    from graphs import measure
+    from saving import save
+    rows = measure(args.model, args.rounds, args.questions)
+    save('graph', rows, 'One thread, processor time, relative to the graph of the first row, in turn in one process: '
+         f'medians of {args.rounds} rounds. Differences on {args.questions:,} generated questions.', ('onnxruntime',), rounds=args.rounds)
+    for r in rows: print(r)
+
+def run_ways(args):
+    from saving import save
+    rows = ways(args.run, args.file)
+    save('ways', rows, packages=('onnxruntime',))
+    for r in rows: print(r)
+
+def run_record(args): record()
+def run_check(args): check()
+def run_child(args): child(args.way, args.folder, args.job)
+
+def make_parser():
+    "The commands and their parameters"
+    parser = argparse.ArgumentParser(description='Measure `predict`, and compare it with other ways.')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    def add(name, do, about, *params):
+        kw = dict(help=about) if about else {}   # without one it is hidden
+        p = commands.add_parser(name, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **kw)
+        for flag,kw in params: p.add_argument(flag, **kw)
+        p.set_defaults(do=do)
+    def number(flag, default, about): return flag, dict(type=int, default=default, metavar='N', help=about)
+    model = '--model', dict(metavar='FOLDER', help='artifact to use instead of the shipped one')
+    out = '--out', dict(default='infer', metavar='NAME', help='file in results/, without .json')
+    add('compare', run_compare, 'Compare `predict` with other ways', number('--n', 2000, 'questions for the figures of many'),
+        number('--rounds', 5, 'rounds, each of fresh processes'), model, out)
+    add('stress', run_stress, 'Ask from 32 threads, then from 8 processes', number('--seconds', 60, 'seconds for each'), model, out)
+    add('profile', run_profile, 'Time of each type of node of the graph', number('--runs', 100, 'runs at each length'), model)
+    add('graph', run_graph, 'Time other graphs for the same model', number('--rounds', 25, 'rounds, in each of which all graphs run in turn'),
+        number('--questions', 200, 'generated questions to compare scores on'), model)
+    add('ways', run_ways, 'Compare ways to compress a trained model', ('run', dict(help='folder of the trained model')),
+        ('file', dict(help='file of real questions')))
+    add('record', run_record, "Record the shipped model's scores")
+    add('check', run_check, "Compare the shipped model's scores with the recorded ones")
+    # for the processes that `compare` starts
+    add('child', run_child, '', ('way', dict(choices=list(WAYS))), ('folder', {}), ('job', dict(choices=list(JOBS))))
+    return parser
+
+if __name__=='__main__':
+    args = make_parser().parse_args()
+    args.do(args)
