@@ -18,7 +18,7 @@ import onnxruntime as ort
 import torch
 from fastcore.basics import patch
 from onnx import TensorProto
-from onnx.helper import make_node,make_tensor_value_info
+from onnx.helper import make_graph,make_node,make_tensor_value_info
 from onnx.numpy_helper import from_array,to_array
 from torch import nn
 from torch.export import Dim
@@ -197,13 +197,17 @@ def _same(a, b, lengths=(200,50)):
     return False
 
 # %% ../nbs/04c_quantize.ipynb #5e4c992f
+_UNPADDED = 'no_padding'   # name of the condition of a fused attention that has a way without the mask
+
 def n_fused(
-    model:onnx.ModelProto # From `fuse`
+    model:onnx.ModelProto # From `fuse` or `quantize_int8`
 )->int:
     "How many nodes for a whole attention a graph has"
-    return sum(n.op_type=='MultiHeadAttention' for n in model.graph.node)
+    return sum(n.op_type=='MultiHeadAttention' or n.op_type=='If' and n.input[0]==_UNPADDED for n in model.graph.node)
 
 # %% ../nbs/04c_quantize.ipynb #02ecd8ec
+_SLOW = ['SkipLayerNormFusion','BiasGeluFusion']
+
 def _optimize(model, level):
     "What onnxruntime makes of a graph before it runs it"
     options = ort.SessionOptions()
@@ -211,7 +215,7 @@ def _optimize(model, level):
     with tempfile.TemporaryDirectory() as tmp:
         options.optimized_model_filepath = f'{tmp}/model.onnx'
         bytes_, provider = model.SerializeToString(), ['CPUExecutionProvider']
-        ort.InferenceSession(bytes_, options, providers=provider, disabled_optimizers=['SkipLayerNormFusion'])
+        ort.InferenceSession(bytes_, options, providers=provider, disabled_optimizers=_SLOW)
         return onnx.load(f'{tmp}/model.onnx')
 
 # %% ../nbs/04c_quantize.ipynb #cb8ebfec
@@ -346,6 +350,27 @@ def _is_table(g, n):
     w = g.weights.get(n.input[0]) if n.op_type=='Gather' else None
     return w is not None and w.data_type==_FLOAT and len(w.dims)==2 and w.dims[0]>100
 
+# %% ../nbs/04c_quantize.ipynb #04c0a002
+def _branch(node, end, n_inputs):
+    "The attention `node` with its first `n_inputs` inputs as a graph of its own"
+    new = onnx.NodeProto()
+    new.CopyFrom(node)
+    del new.input[n_inputs:]
+    new.output[0] += end
+    return make_graph([new], new.output[0], [], [make_tensor_value_info(new.output[0], _FLOAT, None)])
+
+# %% ../nbs/04c_quantize.ipynb #04c0a003
+def _skip_masks(g):
+    "Let each fused attention do without the mask if there is no padding; nothing can be rewritten afterwards"
+    found = [n for n in g.nodes if n.op_type=='MultiHeadAttention']
+    for n in found:
+        branches = dict(then_branch=_branch(n, '_unpadded', 3), else_branch=_branch(n, '_padded', 5))
+        g.replace([n], [make_node('If', [_UNPADDED], list(n.output), **branches)])
+    if found:
+        g.nodes.insert(0, make_node('ReduceMin', ['attention_mask'], ['least'], keepdims=0))
+        g.nodes.insert(1, make_node('Cast', ['least'], [_UNPADDED], to=TensorProto.BOOL))
+    g.index()
+
 # %% ../nbs/04c_quantize.ipynb #95c38c34
 def quantize_int8(
     fp32:str,    # ONNX file from `export_fp32`
@@ -362,6 +387,7 @@ def quantize_int8(
     for n in list(g.nodes):
         if _is_table(g, n): _quantize_table(g, n)
     g.prune()
+    _skip_masks(g)
     used = [o for o in model.opset_import if o.domain in ('',_MS)]
     del model.opset_import[:]
     model.opset_import.extend(used)
