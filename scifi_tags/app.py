@@ -118,7 +118,7 @@ def _question_tab(model, limits):
 
 # %% ../nbs/05_app.ipynb #783dafca
 def _so_far(n, left=None, problems=(), n_problems=0):
-    "What the page says after `n` questions, with `left` seconds to go, and the first of `n_problems` problems"
+    "The text on the page after `n` questions, with `left` seconds to go, and the first of `n_problems` problems"
     res = [P(f'{n:,} question{"s" if n!=1 else ""} tagged'+('.' if left is None else f', about {left:,.0f} s to go.'))]
     rows,more = f'{n_problems:,} row{"s" if n_problems!=1 else ""}',' …' if n_problems>len(problems) else '.'
     if n_problems: res.append(P(f'{rows} left out that can’t be read: {"; ".join(problems)}{more}', cls='small'))
@@ -298,7 +298,7 @@ def _theme():
 
 # %% ../nbs/05_app.ipynb #a0000008
 def _titles(site):
-    "The title of the page, and what it says at the top"
+    "The title of the page, and the text at its top"
     on = f' on {site.name}' if site.name and site.name!=site.domain else ''
     where = f', as [{site.domain}](https://{site.domain}) has them' if site.domain else ''
     return f'Tags for questions{on}',f'# Which tags?\nTags for questions{on}{where}.'
@@ -370,7 +370,7 @@ def launch(
     port:int=None,      # Port; default: the first free one from 7860
     limits:Limits=None  # What the app accepts
 ):
-    "Serve the app until the process is told to end"
+    "Serve the app until the process is stopped"
     limits,model = limits or Limits(),load_model(model, threads=1)
     with tempfile.TemporaryDirectory(prefix='scifi_app-') as folder:
         os.environ.update(_quiet, GRADIO_TEMP_DIR=folder)

@@ -43,7 +43,7 @@ def term_table(
     lexicon:dict=None, # From `read_lexicon`; default: that of `site`
     site=None          # Folder of a site, or a `Site`; default: the site that comes with the package. One without a folder has no lexicon
 )->dict: # `{(word, ...): {tag}}`
-    "The terms that stand for tags, and the names of the tags, as lower-case words"
+    "The terms of the tags, and the names of the tags, as lower-case words"
     site, table = load_site(site), {}
     everyday = _everyday(site) if site.folder else set()
     if lexicon is None: lexicon = site.lexicon() if site.folder else {}

@@ -65,7 +65,7 @@ def write(self:Folder, name:str, data:bytes):
 # %% ../nbs/07_bulk.ipynb #b7ee2623
 @patch
 def manifest(self:Folder)->dict:
-    "What the folder says about itself; empty if the folder is. `InputError` if it isn't one of ours"
+    "The manifest of the folder; empty if the folder is. `InputError` if it isn't one of ours"
     names = self.names()
     if MANIFEST not in names:
         if [n for n in names if not n.endswith('.part')]: raise InputError(f'{self.url}: holds other files: name another folder')
@@ -237,7 +237,7 @@ def __call__(self:_Run, workers):
 # %% ../nbs/07_bulk.ipynb #b788af16
 @patch
 def said(self:_Run, seconds):
-    "What to tell at the end"
+    "The summary that is printed at the end"
     shards = sum(len(f['shards']) for f in self.files)
     new = f'{self.new:,} of them new, {self.new/seconds:,.0f} per second' if self.new else 'nothing was missing'
     empty = f'without text: {self.empty:,}' if self.empty else ''

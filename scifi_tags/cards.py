@@ -200,7 +200,7 @@ def _common(config, site):
 
 # %% ../nbs/14_cards.ipynb #e666cd60
 def _ages(real, site):
-    "How old questions are, as far as their numbers tell"
+    "The age of the questions, as far as their numbers show it"
     numbers = sorted(int(i) for i in real.get('ids', []) if i.isdecimal())
     if not numbers or site.domain!=SITE: return ''
     return ('Numbers of questions rise with time: 20,467 was asked in July 2012, and 148,726 in December 2016. '

@@ -91,7 +91,7 @@ def teacher_logits(
 # %% ../nbs/13a_distill.ipynb #13a00020
 def soft_targets(
     logits:np.ndarray, # From `teacher_logits`
-    tags,              # Their tags, a list per text; an empty one stands for unknown
+    tags,              # Their tags, a list per text; an empty one if they are unknown
     vocab:list,        # The tags in order
     mix:float=0.5,     # Share of the teacher, where the tags are known
     temperature:float=1. # What to divide the logits by

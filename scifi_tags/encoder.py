@@ -87,7 +87,7 @@ def minilm_path()->Path: # Folder with the weights, the configuration and the to
 ROLES = 'embeddings','layers','pooler','head'
 
 def _role(name):
-    "The role of an encoder's parameter called `name`; `None` stands for a parameter outside the encoder"
+    "The role of an encoder's parameter called `name`; `None` for a parameter outside the encoder"
     if name is None: return 'head'
     part = name.split('.')[0]
     return 'embeddings' if 'embed' in part else 'pooler' if 'pool' in part else 'layers'

@@ -54,7 +54,7 @@ def _text(e, texts): return next((texts[o.__name__] for o in type(e).__mro__ if 
 def _status(e): return getattr(getattr(e, 'response', None), 'status_code', 0)
 
 def _unreachable(e):
-    "Why the hub can't be asked, if `e` says so"
+    "Why the hub can't be reached, if that is what `e` means"
     if _status(e)==429: return 'the hub has had too many requests'
     return _text(e, _away) or (f'the hub is out of order (status {_status(e)})' if _status(e)>=500 else None)
 

@@ -12,7 +12,7 @@ from fastcore.basics import patch
 
 # %% ../nbs/00f_lines.ipynb #765f29ed
 class InputError(ValueError):
-    "Something in the input or the set-up must be fixed first; the message says what, and where"
+    "Something in the input or the set-up must be fixed first; the message names it"
 
 class Problem(Exception):
     "What is wrong with a part of a file, and how many lines after its first"
@@ -135,7 +135,7 @@ def _split(text, ends):
 def lines(self:TextFile,
     ends:str='\r\n' # What ends a line: with '\n' alone, a '\r' within a line is part of it
 ): # Yields strings
-    "The lines of the text, each with its end; `ended` says afterwards if the last one has one"
+    "The lines of the text, each with its end; afterwards, `ended` is true if the last one has one"
     parts = []
     for text in self.texts():
         end = max(text.rfind('\n'), text.rfind('\r', 0, -1) if '\r' in ends else -1)+1   # a last '\r' may be half of '\r\n'

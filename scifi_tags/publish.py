@@ -141,7 +141,7 @@ def _client(repo):
 # %% ../nbs/09a_publish.ipynb #ab0910033
 @contextmanager
 def _quiet(hf):
-    "Without the client's warnings, and without its progress bars where nobody watches them"
+    "Without the client's warnings, and without its progress bars if there is no terminal"
     log, bars = logging.getLogger('huggingface_hub'), not sys.stderr.isatty() and not hf.utils.are_progress_bars_disabled()
     before = log.level
     log.setLevel(logging.ERROR)

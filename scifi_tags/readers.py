@@ -334,7 +334,7 @@ def command(
 
 # %% ../nbs/00c_readers.ipynb #f979bde3
 def optional_path(
-    help:str # What `--help` says of the path
+    help:str # Help text of the path
 ): # Annotation of an argument of a `call_parse` function
     "A path that is given without dashes, and that can be left out"
     try: from fastcore.script import Param   # not at the top: a command that doesn't need it starts in a fraction of a second

@@ -38,7 +38,7 @@ def _suffix(name):
 def reads_suffix(
     name:str # Of a file
 )->bool: # Also for those of which it's known what else reads them
-    "Does the suffix of `name` say what's in the file?"
+    "Is the suffix of `name` that of a known format?"
     return _suffix(name) in ' '.join([*SUFFIXES,*_others]).split()
 
 # %% ../nbs/00g_rows.ipynb #1db2fd7c

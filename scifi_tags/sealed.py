@@ -31,7 +31,7 @@ from .text import write_text
 def discreet(
     path:str # The sealed file
 ):
-    "Any error inside becomes a `ValueError` that says nothing about a question"
+    "Any error inside becomes a `ValueError` that reveals nothing about a question"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -58,7 +58,7 @@ def _write(record, res):
 
 # %% ../nbs/12c_sealed.ipynb #a4843047
 def start_record(
-    test:str,          # File of questions that nobody has read (CSV, JSON lines and others)
+    test:str,          # File of questions that no one has read (CSV, JSON lines and others)
     record:str=RECORD, # File of results to write
     limit:int=3        # How many scorings will be allowed
 )->dict: # As from `read_record`
@@ -177,7 +177,7 @@ def sealed_table(
 # %% ../nbs/12c_sealed.ipynb #b274e99c
 @command
 def scifi_seal(
-    test:str,           # File of questions that nobody reads (CSV, JSON lines and others)
+    test:str,           # File of questions that no one reads (CSV, JSON lines and others)
     train:str=None,     # Questions for the baselines to learn from; without it nothing is scored, and the file is sealed
     model:str=None,     # Folder of an artifact or of a run, or owner/name on the hub (default: the model that comes with the package)
     record:str=RECORD,  # File of results, which belongs in the repository

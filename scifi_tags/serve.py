@@ -292,7 +292,7 @@ _docs_js = '''document.addEventListener('submit', async e => {
 def _described(v): return v['description']+(f', up to {v["maxLength"]:,} characters' if 'maxLength' in v else '')
 
 def _docs_part(path, method, about):
-    "What the page says about one address"
+    "The part of the page about one address"
     body = about.get('requestBody', {}).get('content', {}).get('application/json')
     fields = body['schema']['properties'] if body else {}
     args = [o for k,v in fields.items() for o in (Dt(k), Dd(_described(v)))]
@@ -345,7 +345,7 @@ def serve_api(
     port:int=8000,       # 0: any free one
     limits:Limits=None   # What the server accepts
 ):
-    "Serve the plain HTTP interface until the process is told to end"
+    "Serve the plain HTTP interface until the process is stopped"
     limits = limits or Limits()
     api,sock = make_api(load_model(model, threads=1), limits),_listen(host, port)
     async def home(request): return RedirectResponse('/api/docs')

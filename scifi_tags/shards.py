@@ -51,7 +51,7 @@ def _paths(fs, path):
 @contextmanager
 def reaching(
     url:str # What messages name
-): # `InputError` for whatever isn't an `OSError`
+): # `InputError` for any error except an `OSError`
     "Errors of a remote place as errors that a command reports in a sentence"
     try: yield
     except (OSError,InputError): raise
@@ -133,7 +133,7 @@ def _until_problem(questions, name, report):
 def read_chunks(
     source:Source,    # File to read
     n:int,            # Rows per chunk
-    report:Report,    # Where problems go; line 0 stands for the whole file. Without a path, the first is raised as `InputError`
+    report:Report,    # Where problems go; line 0 means the whole file. Without a path, the first is raised as `InputError`
     encoding:str=None # As for `read_questions`
 ): # Generator of `Chunk`s
     "Read a file in chunks"

@@ -209,7 +209,7 @@ _RESERVED = 'implies','often','frames','questions','file','topic','medium'
 def entry_terms(
     entry:dict # Entry of a lexicon
 )->list: # In the order of the entry
-    "All terms of an entry, of whatever kind"
+    "All terms of an entry, of any kind"
     return [term for k,terms in entry.items() if k not in _RESERVED for term in terms]
 
 # %% ../nbs/00d_site.ipynb #0d51te3a
@@ -367,7 +367,7 @@ def _check_entries(site, entries, templates, slots, vocab):
 
 # %% ../nbs/00d_site.ipynb #0d51te75
 def _ordered(tag, entry, slots, site):
-    "`entry` with its terms first, in the order of `slots`, and with what the settings say about its tag"
+    "`entry` with its terms first, in the order of `slots`, and with the settings for its tag"
     terms = {k: entry[k] for k in slots.values() if k in entry}
     return {**terms, **entry, 'topic': entry['file'] in site.topics, 'medium': site.media.get(tag)}
 

@@ -148,7 +148,7 @@ _ENDS = dict(open=0.9, ask=0.85, edit=0.1, thanks=0.15)   # how many bodies have
 # %% ../nbs/10_starter.ipynb #10te6003
 @patch
 def body(self:Generator, tags, title='', group='bodies', words=None, **slots):
-    "Sentences around a question that carries `tags`: a few, or sometimes many, with a median of `words`; default: as `_WORDS` says"
+    "Sentences around a question that carries `tags`: a few, or sometimes many, with a median of `words`; default: `_WORDS`"
     known = {k: ts for k,ts in self.templates.get(group, {}).items() if k!='titles' and not (words and k=='open')}
     size, order = self.rng.lognormvariate(math.log(words or _WORDS[group]), 0.6), [*known]
     todo = {k: self._sentences(k, tags, group, title, slots) for k in known}
@@ -365,7 +365,7 @@ def scifi_starter(
     site:str=None,                   # Folder of a site (default: the site that comes with the package)
     lexicon:str=None,                # Folder of TOML files (default: that of the site)
     frames:str=None,                 # TOML file of templates (default: that of the site)
-    check:bool=False                 # Write nothing; check the site and list terms that say little about their tags
+    check:bool=False                 # Write nothing; check the site and list terms that are weak evidence for their tags
 ):
     "Write a starter corpus: questions made from the lexicon of a site"
     site = replace(load_site(site), lexicon_folder=lexicon and Path(lexicon), templates_file=frames and Path(frames))

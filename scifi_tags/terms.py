@@ -84,7 +84,7 @@ def ambiguous_terms(
     universes:int=2,   # or if tags of so many universes list it,
     tags:int=4         # or if so many tags do
 )->list: # `[{'term', 'tags', 'hits', 'right', 'universes'}]`; those that are wrong in most questions first
-    "Terms that say little about the tags that list them: everyday words, and names that many things have"
+    "Terms that are weak evidence for the tags that list them: everyday words, and ambiguous names"
     world, found, found_in = universe_of(lexicon), [], term_hits(lexicon)
     for term,by in term_tags(lexicon).items():
         n,right = found_in[term]

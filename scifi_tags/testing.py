@@ -113,7 +113,7 @@ def wait_for(
 
 # %% ../nbs/00e_testing.ipynb #1926cc09
 def _status(url):
-    "The status of the answer at `url`, `None` where nobody answers"
+    "The status of the answer at `url`, `None` if no server answers"
     try:
         with urlopen(url, timeout=10) as r: return r.status
     except HTTPError as e: return e.code
@@ -194,7 +194,7 @@ def kill_when(
 
 # %% ../nbs/00e_testing.ipynb #hub00002
 class HubRepo:
-    "A repository of the stand-in"
+    "A repository on the local hub"
     def __init__(self, private=False, gated=False):
         self.private,self.gated,self.commits,self.refs,self.messages = private,gated,{},{},[]
         self.commit({'.gitattributes': b'*.onnx filter=lfs\n'}, message='initial commit')
@@ -219,7 +219,7 @@ def commit(self:HubRepo,
     return number
 
 # %% ../nbs/00e_testing.ipynb #hub00005
-class HubRefusal(Exception): "What the stand-in refuses: status, code and message"
+class HubRefusal(Exception): "A request that the local hub refuses: status, code and message"
 
 _large_from = 1_000_000   # bytes
 def _is_large(data): return len(data)>_large_from
@@ -401,7 +401,7 @@ def _hub_handler(hub):
 # %% ../nbs/00e_testing.ipynb #hub00020
 @contextmanager
 def local_hub(): # Yields a `LocalHub`; its `url` is what `HF_ENDPOINT` must be
-    "A stand-in for the Hugging Face hub, on this machine"
+    "A local replacement for the Hugging Face hub"
     hub = LocalHub()
     with serve(_hub_handler(hub)) as hub.url:
         hub.elsewhere = hub.url.replace('127.0.0.1', 'localhost')   # large files are on another host
@@ -410,10 +410,10 @@ def local_hub(): # Yields a `LocalHub`; its `url` is what `HF_ENDPOINT` must be
 # %% ../nbs/00e_testing.ipynb #hub00022
 def hub_env(
     url:str,   # Of a `local_hub`
-    folder:str,# For the cache, and whatever else the client keeps
+    folder:str,# For the cache and the client's other files
     **env      # Further variables, such as `HF_TOKEN`
 )->dict: # An environment for `run_command`
-    "The variables of this process, but with the stand-in as the hub, and without a token"
+    "The variables of this process, but with the local hub, and without a token"
     kept = {k:v for k,v in os.environ.items() if not k.startswith(('HF_','HUGGING'))}
     return kept|dict(HF_ENDPOINT=url, HF_HOME=str(folder), HF_HUB_DISABLE_XET='1', HF_HUB_DISABLE_TELEMETRY='1')|env
 

@@ -70,7 +70,7 @@ def clean_title(
 def missing(
     x # Anything
 )->bool: # True for `None`, '', NaN and pandas' `NA` and `NaT`
-    "Does `x` say that there is no value?"
+    "Is `x` a missing value?"
     if x is None or isinstance(x, str): return not x
     if getattr(x, 'ndim', 0): return False   # an array
     try: return bool(x!=x)
