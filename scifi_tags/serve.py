@@ -55,7 +55,7 @@ def tag_table(
 
 # %% ../nbs/05c_serve.ipynb #3ed87a6a
 class Endpoints:
-    "What programs can ask"
+    "The functions for programs"
     def __init__(self, model, limits): self.model,self.limits = model,limits
 
     def _top(self, top):
