@@ -73,19 +73,29 @@ class Chunk(NamedTuple):
     n:int          # How many rows
     questions:list # `Question`s; `None` for Parquet
     columns:list   # Names of their columns (CSV, text)
-    batch:object   # The rows as Arrow has them (Parquet), else `None`
+    table:object   # The rows as Arrow has them (Parquet), else `None`
     share:float    # How much of the file has been read, from 0 to 1
 
 # %% ../nbs/07a_shards.ipynb #b78c17f0
+def _tables(f, n):
+    "The rows of a Parquet file as tables of `n` rows"
+    held,m = [],0
+    for batch in f.iter_batches(n):
+        held.append(batch)
+        m += len(batch)
+        if m>=n: table = pa.Table.from_batches(held); yield table[:n]; held,m = table[n:].to_batches(),m-n
+    if m: yield pa.Table.from_batches(held)
+
 def _table_chunks(path, name, questions, n):
     "The chunks of a Parquet file"
     with pq.ParquetFile(path, buffer_size=1<<20) as f:
-        batches,total = enumerate(f.iter_batches(n)),f.metadata.num_rows
+        tables,total = enumerate(_tables(f, n)),f.metadata.num_rows
         for k,some in groupby(questions, lambda q: (q.line-1)//n):
             places = [q.line-1-k*n for q in some]
-            try: batch = next(b for i,b in batches if i==k)
+            try: table = next(t for i,t in tables if i==k)
             except (OSError,pa.ArrowException) as e: raise InputError(f'{name}: is damaged: {e}') from None
-            yield Chunk(k, len(places), None, None, batch.take(pa.array(places)), (k*n+places[-1]+1)/total)
+            if len(places)<len(table): table = table.take(pa.array(places))
+            yield Chunk(k, len(places), None, None, table, (k*n+places[-1]+1)/total)
 
 # %% ../nbs/07a_shards.ipynb #b7154560
 def unique_names(
@@ -153,7 +163,7 @@ def _plain(v):
 
 def _records(chunk):
     "The rows of a chunk as dicts"
-    if chunk.batch is not None: return map(_plain, chunk.batch.to_pylist())
+    if chunk.table is not None: return map(_plain, chunk.table.to_pylist())
     values = (q.values for q in chunk.questions)
     return (v if isinstance(v, dict) else dict(zip(chunk.columns, [v] if isinstance(v, str) else v)) for v in values)
 
@@ -169,7 +179,7 @@ def _text_table(chunk):
     return pa.table({c: pa.array([cell(r.get(c)) for r in rows], pa.string()) for c in dict.fromkeys(c for r in rows for c in r)})
 
 def _parquet_shard(chunk, added):
-    table = _text_table(chunk) if chunk.batch is None else pa.Table.from_batches([chunk.batch])
+    table = _text_table(chunk) if chunk.table is None else chunk.table
     table = table.drop_columns([c for c in ADDED if c in table.column_names])
     for name,values,kind in zip(ADDED, zip(*added), (pa.string(),pa.float64())):
         table = table.append_column(name, pa.array(values, pa.list_(kind)))
@@ -190,9 +200,9 @@ def _worker_model(job):
 
 # %% ../nbs/07a_shards.ipynb #b7d46102
 def _questions(chunk):
-    if chunk.batch is None: return chunk.questions
-    rows = (Row(i, values) for i,values in enumerate(chunk.batch.to_pylist(), 1))
-    return read_questions(Rows('rows', 'parquet', rows, chunk.batch.schema.names))
+    if chunk.table is None: return chunk.questions
+    rows = (Row(i, values) for i,values in enumerate(chunk.table.to_pylist(), 1))
+    return read_questions(Rows('rows', 'parquet', rows, chunk.table.column_names))
 
 def tag_chunk(
     chunk:Chunk, # Rows to tag
