@@ -21,6 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from .artifact import ArtifactError,config_digest
 from .infer import load_model
 from .readers import InputError,Report,Row,Rows,SUFFIXES,open_rows,read_questions
+from .rows import known_columns
 from .tag_file import ADDED,added_values,text_of
 
 # %% ../nbs/07a_shards.ipynb #b7fa5a8e
@@ -161,9 +162,13 @@ def _plain(v):
     if isinstance(v, float): return v if math.isfinite(v) else None
     return v if v is None or isinstance(v, (str,int)) else str(v)
 
+def _cells(column):
+    try: return column.to_pylist()
+    except (ValueError,OverflowError,TypeError): return column.cast(pa.string()).to_pylist()   # such as a date in the year 20,000
+
 def _records(chunk):
     "The rows of a chunk as dicts"
-    if chunk.table is not None: return map(_plain, chunk.table.to_pylist())
+    if (t:=chunk.table) is not None: return (_plain(dict(zip(t.column_names, row))) for row in zip(*map(_cells, t.columns)))
     values = (q.values for q in chunk.questions)
     return (v if isinstance(v, dict) else dict(zip(chunk.columns, [v] if isinstance(v, str) else v)) for v in values)
 
@@ -201,8 +206,9 @@ def _worker_model(job):
 # %% ../nbs/07a_shards.ipynb #b7d46102
 def _questions(chunk):
     if chunk.table is None: return chunk.questions
-    rows = (Row(i, values) for i,values in enumerate(chunk.table.to_pylist(), 1))
-    return read_questions(Rows('rows', 'parquet', rows, chunk.table.column_names))
+    known = chunk.table.select(sorted(sum(known_columns(tuple(chunk.table.column_names)).values(), [])))
+    rows = (Row(i, values) for i,values in enumerate(known.to_pylist(), 1))
+    return read_questions(Rows('rows', 'parquet', rows, known.column_names))
 
 def tag_chunk(
     chunk:Chunk, # Rows to tag
@@ -240,6 +246,7 @@ def shard_prefix(
     "What the names of the shards of a file begin with"
     what = [source[2:], {k:v for k,v in job.items() if k!='path'}]
     stem = re.sub(r'[^\w.-]+', '_', source.name.lower().removesuffix('.gz').rpartition('.')[0])
+    stem = stem.lstrip('._').encode()[:150].decode(errors='ignore') or 'shard'
     return f'{stem}-{sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]}'
 
-SHARD_RE = re.compile(r'-[0-9a-f]{12}-\d{6}\.(parquet|jsonl)$')
+SHARD_RE = re.compile(r'-[0-9a-f]{12}-\d{6,}\.(parquet|jsonl)$')
