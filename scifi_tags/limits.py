@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from fastcore.basics import patch
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -29,6 +30,10 @@ class Limits:
     minutes:int=60     # How long a result can be downloaded
     seconds:int=20     # How long a request may take to arrive; for more than 200 kB, a second per 10 kB
     connections:int=800 # Open at a time
+
+    def __post_init__(self):
+        for k,v in vars(self).items():
+            if v<=0: raise InputError(f'the limit {k} must be over 0, got {v}')
 
 # %% ../nbs/05e_limits.ipynb #b0000009
 @patch
@@ -76,6 +81,7 @@ class RequestGuard:
         most = self.most[scope['path'].startswith('/api/')]
         if refusal := _refusal(scope, most): return await says(*refusal)
         try: await self.app(scope, _limited(receive, most, self.limits.seconds), send)
+        except ClientDisconnect: pass # nobody waits for an answer, and nothing is logged
         except TypeError as e: await says(400, str(e).split('. ')[0]) # wrong arguments in a call
 
 # %% ../nbs/05e_limits.ipynb #c0000041
@@ -106,7 +112,9 @@ def connection_lost(self:Protocol, exc):
 
 # %% ../nbs/05e_limits.ipynb #c0000042
 @patch
-def _draining(self:Protocol): return bool(self.cycle) and self.cycle.more_body # the rest of a request that was refused
+def _draining(self:Protocol):
+    "Does the rest of a request arrive that has its answer already?"
+    return bool(self.cycle) and self.cycle.more_body and self.cycle.response_started
 
 @patch
 def _wait(self:Protocol):
