@@ -65,8 +65,8 @@ def _cache():
 
 def _first_line(e, token):
     "The beginning of a message, without the token"
-    line = next(filter(None, map(str.strip, str(e).splitlines())), '')[:200]
-    return ': '.join([type(e).__name__, line.replace(token, '…') if token else line])
+    text = str(e).replace(token, '…') if token else str(e)
+    return f'{type(e).__name__}: {next(filter(None, map(str.strip, text.splitlines())), "")[:200]}'
 
 # %% ../nbs/09_hub.ipynb #ab0900025
 def hub_problem(
