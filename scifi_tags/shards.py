@@ -30,20 +30,21 @@ class Source(NamedTuple):
     fs:object  # Its fsspec file system
     path:str   # Its path there
     name:str   # Its path below the folder that was given, or below the fixed part of a pattern
-    size:int   # Bytes
+    size:int   # Bytes; 0 if a web server doesn't say
     stamp:str  # Its ETag, or when it was changed
 
 _stamps = 'ETag','etag','blob_id','mtime','LastModified','last_modified','created'
 
 def _source(fs, path, root):
     info = fs.info(path)
-    return Source(fs, path, path[len(root):].lstrip('/'), info['size'], str(next((info[k] for k in _stamps if info.get(k)), '')))
+    return Source(fs, path, path[len(root):].lstrip('/'), info['size'] or 0, str(next((info[k] for k in _stamps if info.get(k)), '')))
 
 # %% ../nbs/07a_shards.ipynb #b798722b
 def _wanted(path): return Path(path.lower().removesuffix('.gz')).suffix in SUFFIXES and not re.search(r'(^|/)[._]', path)
 
 def _paths(fs, path):
     "The files at `path`, and the folder below which their names begin"
+    fs.invalidate_cache()
     if fs.isfile(path): return [path],path.rpartition('/')[0]
     if fs.isdir(path): return [p for p in fs.find(path) if _wanted(p[len(path):].lstrip('/'))],path
     return [p for p in fs.glob(path) if fs.isfile(p)],re.split(r'[*?[]', path)[0].rpartition('/')[0]
