@@ -6,7 +6,7 @@
 __all__ = ['MANIFEST', 'Folder', 'local_workers', 'cluster_workers', 'tag_chunks', 'scifi_bulk']
 
 # %% ../nbs/07_bulk.ipynb #b769d035
-import json,logging,os,sys,time
+import json,logging,os,re,sys,time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import chain,islice
@@ -63,12 +63,14 @@ def write(self:Folder, name:str, data:bytes):
         except OSError as e: raise OSError(e.errno, e.strerror, path) from None   # with the path, which errors of a write lack
 
 # %% ../nbs/07_bulk.ipynb #b7ee2623
+def _whole(name): return re.sub(r'\.\d+-\d+\.part$', '', name)   # without what `replacing` adds while it writes
+
 @patch
 def manifest(self:Folder)->dict:
     "The manifest of the folder; empty if the folder is. `InputError` if it isn't one of ours"
     names = self.names()
     if MANIFEST not in names:
-        if [n for n in names if not n.endswith('.part')]: raise InputError(f'{self.url}: holds other files: name another folder')
+        if {*map(_whole, names)}-{MANIFEST}: raise InputError(f'{self.url}: holds other files: name another folder')
         return {}
     try: res = json.loads(self.fs.cat_file(f'{self.path}/{MANIFEST}'))
     except ValueError: res = None
@@ -91,9 +93,10 @@ def locked(self:Folder):
 
 @patch
 def clean(self:Folder, keep:set):
-    "Remove shards and temporary files that aren't among `keep`"
-    for n in self.names()-keep:
-        if SHARD_RE.search(n) or n.endswith('.part'): self.fs.rm_file(f'{self.path}/{n}')
+    "Remove shards that aren't among `keep`, and parts of files"
+    old = [n for n in self.names()-keep-{MANIFEST} if _whole(n)==MANIFEST or SHARD_RE.search(_whole(n))]
+    with reaching(self.url):
+        for n in old: self.fs.rm_file(f'{self.path}/{n}')
 
 # %% ../nbs/07_bulk.ipynb #b74a0fbb
 @contextmanager
@@ -205,13 +208,19 @@ def tag(self:_Run, workers, known):
             self.bar.update(n)
 
 # %% ../nbs/07_bulk.ipynb #b7762b78
+def _address(url):
+    "`url`, or the path, in full"
+    fs,path = url_to_fs(str(url))
+    return fs.unstrip_protocol(path)
+
 @patch
 def _place(self:_Run):
-    "Address of the questions; `InputError` if the folder of shards is among them"
-    fs,path = url_to_fs(self.pattern)
-    res,inside = fs.unstrip_protocol(path),f'{self.folder.fs.unstrip_protocol(self.folder.path)}/'
-    if inside.startswith(f'{res.rstrip("/")}/') or any(fs.unstrip_protocol(s.path).startswith(inside) for s in self.sources):
-        raise InputError(f'{self.folder.url}: is inside {self.pattern}: name a folder elsewhere')
+    "Address of the questions; `InputError` if shards or the report would be among them"
+    res,sources = _address(self.pattern),[s.fs.unstrip_protocol(s.path) for s in self.sources]
+    for ours in filter(None, (self.folder.url,self.report.path)):
+        a = f'{_address(ours)}/'
+        if a.startswith(f'{res.rstrip("/")}/') or any(f'{s}/'.startswith(a) for s in sources):
+            raise InputError(f'{ours}: is inside {self.pattern}: choose another place')
     return res
 
 @patch
@@ -230,9 +239,11 @@ def __call__(self:_Run, workers):
     self.tag(workers, {f['prefix']:f for f in begun['files']})
     if not self.read: raise InputError(f'{self.pattern}: there is no question in it that can be read')
     if find_sources(self.pattern)!=self.sources: raise InputError(f'{self.pattern}: files changed during the run: start it again')
+    if (shards:={n for f in self.files for n in f['shards']})-self.folder.names():
+        raise InputError(f'{self.folder.url}: shards have disappeared during the run: start it again')
     job = {k:v for k,v in self.job.items() if k!='path'}
     note(begun|job|dict(complete=True, questions=self.read, files=self.files))
-    self.folder.clean({n for f in self.files for n in f['shards']})
+    self.folder.clean(shards)
 
 # %% ../nbs/07_bulk.ipynb #b788af16
 @patch
