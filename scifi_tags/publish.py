@@ -100,6 +100,7 @@ def dataset_readme(
 
 # %% ../nbs/09a_publish.ipynb #ab0910025
 def _corpus(site, n):
+    if n<1: raise InputError(f'n must be at least 1, got {n}')
     if not site.folder: raise InputError(f'{site.domain}: a corpus needs the lexicon of its site: --site FOLDER')
     return Generator(site, 42).corpus(n, fewer=True)   # the same seed, so a second push has nothing to send
 
