@@ -319,6 +319,22 @@ def _run(func, given):
     except (ValueError,OSError) as e:
         sys.exit(f'{func.__name__}: {e.filename}: {e.strerror}' if getattr(e, 'filename', None) and e.strerror else f'{func.__name__}: {e}')
 
+# %% ../nbs/00c_readers.ipynb #c54dopt1
+def _underscored(arg):
+    "An option with underscores for the dashes within its name"
+    name,eq,value = arg.partition('=')
+    return '--'+name[2:].replace('-', '_')+eq+value if arg.startswith('--') else arg
+
+def _arguments(func, argv):
+    "What the command line gives for the parameters of `func`"
+    from fastcore.script import anno_parser
+    parser = anno_parser(func, prog=func.__name__)
+    for a in parser._actions: a.option_strings = [*map(_underscored, a.option_strings)]
+    parser._option_string_actions = {o:a for a in parser._actions for o in a.option_strings}
+    n = argv.index('--') if '--' in argv else len(argv)
+    given = vars(parser.parse_args([*map(_underscored, argv[:n]), *argv[n:]]))
+    return {k:v for k,v in given.items() if k not in ('pdb','xtra')}
+
 # %% ../nbs/00c_readers.ipynb #c54d06bb
 def command(
     func # What the command does; its parameters are the options, as for fastcore's `call_parse`
@@ -327,9 +343,7 @@ def command(
     @wraps(func)
     def run(*args, **kwargs):
         if args or kwargs: return func(*args, **kwargs)
-        from fastcore.script import anno_parser
-        given = vars(anno_parser(func, prog=func.__name__).parse_args())
-        return _run(func, {k:v for k,v in given.items() if k not in ('pdb','xtra')})
+        return _run(func, _arguments(func, sys.argv[1:]))
     return run
 
 # %% ../nbs/00c_readers.ipynb #f979bde3
