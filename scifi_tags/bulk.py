@@ -207,12 +207,15 @@ def tag(self:_Run, workers, known):
             self.new,self.empty = self.new+n,self.empty+empty
             self.bar.update(n)
 
-# %% ../nbs/07_bulk.ipynb #b7762b78
+# %% ../nbs/07_bulk.ipynb #b7762b8a
+def _without_login(url): return re.sub(r'(?<=://)[^/@]*@', '', url)   # the manifest keeps no password
+
 def _address(url):
     "`url`, or the path, in full"
     fs,path = url_to_fs(str(url))
-    return fs.unstrip_protocol(path)
+    return _without_login(fs.unstrip_protocol(path))
 
+# %% ../nbs/07_bulk.ipynb #b7762b78
 @patch
 def _place(self:_Run):
     "Address of the questions; `InputError` if shards or the report would be among them"
