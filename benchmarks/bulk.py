@@ -9,7 +9,7 @@ together (the sum of their proportional set sizes). `kills` tags a file undistur
 and again: a worker, the command with its scheduler, a scheduler of its own, or everything at once. It compares all bytes.
 With --keep, benchmarks/results/bulk.json is written, too; the table of the other part stays in it.
 """
-import json,os,random,re,resource,shutil,subprocess,sys,tempfile,time
+import json,random,re,resource,shutil,subprocess,sys,tempfile,time
 from contextlib import ExitStack
 from pathlib import Path
 

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from threading import RLock
 from weakref import WeakSet
 
-import numpy as np, onnxruntime as ort, scifi_tags
+import numpy as np, onnxruntime as ort
 from fastcore.basics import patch
 from tokenizers import Tokenizer
 from .artifact import ArtifactError, config_file, ensure, model_file, read_config, read_json, read_tags, read_verified

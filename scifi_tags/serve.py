@@ -336,7 +336,7 @@ def make_api(
 def _listen(host, port):
     "A socket that listens; `InputError` if it can't"
     try: return socket.create_server((host,port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=512)
-    except (OSError,OverflowError) as e: raise InputError(f'{host}, port {port}: {str(getattr(e, "strerror", e)).split(" (")[0]}') from None
+    except (OSError,OverflowError) as e: raise InputError(f'{host}, port {port}: {str(getattr(e, "strerror", None) or e).split(" (")[0]}') from None
 
 # %% ../nbs/05c_serve.ipynb #c0000090
 def serve_api(

@@ -7,7 +7,7 @@ __all__ = ['make_tokenizer', 'make_tiny_model', 'make_prepared', 'wait_for', 'se
            'kill_when', 'browser']
 
 # %% ../nbs/00e_testing.ipynb #1e7e5006
-import os,shutil,signal,subprocess,sys,time
+import shutil,subprocess,sys,time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
 from pathlib import Path
